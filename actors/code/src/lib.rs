@@ -1,0 +1,1 @@
+//! The run process. Its interpreter comes with a later commit.

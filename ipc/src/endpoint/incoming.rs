@@ -1,0 +1,316 @@
+//! The answering side: a call that has arrived and the one answer it gets.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    marker::PhantomData,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::sync::{Notify, mpsc};
+
+use super::{
+    call::{encode, piece_body},
+    window::{Allowance, Taken},
+};
+use crate::{
+    frame::{Body, Frame},
+    header::{Direction, Flags, Header, Kind},
+    id::{CallId, Instance, TraceId},
+    limits::WINDOW_FRAMES,
+    link::Outbox,
+    refusal::{Code, Refusal},
+    role::Role,
+    service::{Method, Piece as _, malformed},
+};
+
+/// Something that a process has to deal with.
+pub enum Event {
+    /// A call.
+    Call(Incoming),
+    /// Finish what is in progress within this time, then exit.
+    Drain(Duration),
+}
+
+/// The events of a process, in the order they came. Bounded: who does not read them is not sent more.
+pub struct Events(pub(super) mpsc::Receiver<Event>);
+
+impl Events {
+    /// The next event; `None` when the connection has ended.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.0.recv().await
+    }
+
+    /// The next event, for who polls.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.0.poll_recv(cx)
+    }
+}
+
+/// The calls this process is working on.
+pub(super) struct Serving {
+    data: Rc<Outbox>,
+    calls: RefCell<HashMap<CallId, Served>>,
+}
+
+struct Served {
+    pieces: Option<mpsc::Sender<Body>>,
+    allowance: Rc<Allowance>,
+    cancelled: Rc<Signal>,
+}
+
+impl Serving {
+    pub(super) fn new(data: Rc<Outbox>) -> Serving {
+        Serving { data, calls: RefCell::default() }
+    }
+
+    /// A new call.
+    pub(super) fn begin(self: &Rc<Self>, frame: Frame) -> Incoming {
+        let Frame { header, body } = frame;
+        let (piece_in, piece_out) = mpsc::channel(usize::from(WINDOW_FRAMES) + 1);
+        let allowance = Rc::new(Allowance::default());
+        let cancelled = Rc::new(Signal::default());
+        let served = Served {
+            pieces: (header.kind == Kind::Open).then_some(piece_in),
+            allowance: Rc::clone(&allowance),
+            cancelled: Rc::clone(&cancelled),
+        };
+        self.calls.borrow_mut().insert(header.call, served);
+        Incoming {
+            source: header.source.unwrap_or((Role::Supervisor, Instance(0))),
+            method: header.method,
+            call: header.call,
+            trace: header.trace,
+            deadline: Duration::from_millis(u64::from(header.deadline_ms)),
+            body,
+            answered: false,
+            serving: Rc::clone(self),
+            pieces: piece_out,
+            allowance,
+            cancelled,
+            taken: Taken::default(),
+        }
+    }
+
+    /// A frame that belongs to a call of somebody else's. One that belongs to none is late and of no use.
+    pub(super) fn receive(&self, frame: Frame) {
+        let mut calls = self.calls.borrow_mut();
+        let Some(served) = calls.get_mut(&frame.header.call) else { return };
+        match frame.header.kind {
+            Kind::Data => {
+                if let Some(pieces) = &served.pieces {
+                    // Cannot be full: the hub holds the other side to its credit.
+                    let _ = pieces.try_send(frame.body);
+                }
+            }
+            Kind::End => served.pieces = None,
+            Kind::Credit => served.allowance.give_back(frame.header.credit),
+            Kind::Cancel => {
+                served.cancelled.set();
+                served.allowance.close();
+                served.pieces = None;
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(&self, call: CallId, kind: Kind, flags: Flags, body: Body) {
+        if let Some(served) = self.calls.borrow_mut().remove(&call) {
+            served.allowance.close();
+            self.data.send(Frame { header: Header { call, flags, ..Header::new(kind) }, body });
+        }
+    }
+}
+
+/// A call that has arrived. Exactly one of [`Reply::answer`] and [`refuse`](Incoming::refuse) ends it; dropping it
+/// refuses it.
+pub struct Incoming {
+    source: (Role, Instance),
+    method: u16,
+    call: CallId,
+    trace: TraceId,
+    deadline: Duration,
+    body: Body,
+    answered: bool,
+    serving: Rc<Serving>,
+    pieces: mpsc::Receiver<Body>,
+    allowance: Rc<Allowance>,
+    cancelled: Rc<Signal>,
+    taken: Taken,
+}
+
+impl Incoming {
+    /// Who asks, as the hub knows it.
+    pub fn source(&self) -> (Role, Instance) {
+        self.source
+    }
+
+    /// The method's number.
+    pub fn method(&self) -> u16 {
+        self.method
+    }
+
+    /// The request's bytes.
+    pub fn body(&self) -> &[u8] {
+        self.body.as_slice()
+    }
+
+    /// The call, to make further calls on its behalf.
+    pub fn call(&self) -> CallId {
+        self.call
+    }
+
+    /// The request this belongs to.
+    pub fn trace(&self) -> TraceId {
+        self.trace
+    }
+
+    /// How long the answer is of use.
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// Becomes ready when the caller takes the question back.
+    pub fn cancelled(&self) -> Cancelled {
+        Cancelled(Rc::clone(&self.cancelled))
+    }
+
+    /// Ends the call without an answer.
+    pub fn refuse(mut self, refusal: &Refusal) {
+        self.end(Kind::Refuse, Flags::NONE, refusal.to_body().into());
+    }
+
+    /// The typed side of this call.
+    pub fn reply<M: Method>(mut self) -> Reply<M> {
+        self.body = Body::EMPTY;
+        Reply { incoming: self, method: PhantomData }
+    }
+
+    fn end(&mut self, kind: Kind, flags: Flags, body: Body) {
+        if !self.answered {
+            self.answered = true;
+            self.serving.finish(self.call, kind, flags, body);
+        }
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if !self.answered {
+            let refusal = if self.cancelled.is_set() {
+                Refusal::new(Code::Cancelled, "stopped, as asked")
+            } else {
+                Refusal::internal("answer a call it had taken")
+            };
+            self.end(Kind::Refuse, Flags::NONE, refusal.to_body().into());
+        }
+    }
+}
+
+/// The typed side of a call that has arrived.
+pub struct Reply<M: Method> {
+    incoming: Incoming,
+    method: PhantomData<M>,
+}
+
+impl<M: Method> Reply<M> {
+    /// Ends the call well.
+    pub fn answer(mut self, answer: &M::Answer) {
+        match encode(answer, M::SENSITIVE) {
+            Ok((body, flags)) => self.incoming.end(Kind::Answer, flags, body),
+            Err(error) => self.incoming.end(Kind::Refuse, Flags::NONE, malformed(M::NAME, &error).to_body().into()),
+        }
+    }
+
+    /// Ends the call otherwise.
+    pub fn refuse(self, refusal: &Refusal) {
+        self.incoming.refuse(refusal);
+    }
+
+    /// Ends the call with either.
+    pub fn finish(self, result: Result<M::Answer, Refusal>) {
+        match result {
+            Ok(answer) => self.answer(&answer),
+            Err(refusal) => self.refuse(&refusal),
+        }
+    }
+
+    /// Who asks, as the hub knows it.
+    pub fn source(&self) -> (Role, Instance) {
+        self.incoming.source
+    }
+
+    /// The call, to make further calls on its behalf.
+    pub fn call(&self) -> CallId {
+        self.incoming.call
+    }
+
+    /// How long the answer is of use.
+    pub fn deadline(&self) -> Duration {
+        self.incoming.deadline
+    }
+
+    /// Becomes ready when the caller takes the question back.
+    pub fn cancelled(&self) -> Cancelled {
+        self.incoming.cancelled()
+    }
+
+    /// Sends a piece when the caller has room for it. False if the caller has gone.
+    pub async fn send(&self, piece: &M::Down) -> Result<bool, Refusal> {
+        let body = piece_body::<M, _>(piece)?;
+        if !self.incoming.allowance.take(body.len()).await {
+            return Ok(false);
+        }
+        let header = Header { direction: Some(Direction::Down), call: self.incoming.call, ..Header::new(Kind::Data) };
+        self.incoming.serving.data.send(Frame { header, body });
+        Ok(true)
+    }
+
+    /// The next piece from the caller; `None` when there are no more or the caller has gone.
+    pub async fn next(&mut self) -> Option<Result<M::Up, Refusal>> {
+        let body = self.incoming.pieces.recv().await?;
+        if let Some(credit) = self.incoming.taken.piece(body.len()) {
+            let header = Header { direction: Some(Direction::Up), call: self.incoming.call, credit, ..Header::new(Kind::Credit) };
+            self.incoming.serving.data.send(Frame::bare(header));
+        }
+        Some(M::Up::from_bytes(body.as_slice()).map_err(|error| malformed(M::NAME, &error)))
+    }
+}
+
+/// Set once, awaited by any number.
+#[derive(Default)]
+struct Signal {
+    set: Cell<bool>,
+    notify: Notify,
+}
+
+impl Signal {
+    fn set(&self) {
+        self.set.set(true);
+        self.notify.notify_waiters();
+    }
+
+    fn is_set(&self) -> bool {
+        self.set.get()
+    }
+}
+
+/// Becomes ready when the caller takes the question back.
+#[derive(Clone)]
+pub struct Cancelled(Rc<Signal>);
+
+impl Cancelled {
+    /// Whether it has.
+    pub fn is_set(&self) -> bool {
+        self.0.is_set()
+    }
+
+    /// Waits for it.
+    pub async fn wait(&self) {
+        while !self.0.is_set() {
+            self.0.notify.notified().await;
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Every number that bounds what the wire may hold, each with its reason. Nothing is allocated for the other side
+//! before one of these was checked.
+
+/// Largest body of a frame that is not `Data`, in bytes. Larger things are streams.
+pub const MAX_BODY: usize = 1 << 20;
+
+/// Largest body of a `Data` frame, in bytes: big enough to amortise a hop through the hub, small enough that a frame of
+/// another call never waits long behind it.
+pub const MAX_DATA: usize = 64 << 10;
+
+/// Frames that may be on their way in one direction of a stream before the reader returned a credit.
+pub const WINDOW_FRAMES: u16 = 16;
+
+/// Bytes that may be on their way in one direction of a stream before the reader returned a credit.
+pub const WINDOW_BYTES: usize = 256 << 10;
+
+/// Calls that were given up while their callee still worked on them. A callee with more of them than this does not
+/// listen to Cancel, and is ended.
+pub const MAX_ABANDONED: usize = 256;
+
+/// Frames for which no policy row exists, after which the sender is ended: by then it is not a mistake.
+pub const MAX_FORBIDDEN: u32 = 8;
+
+/// How long a cancelled call may take to give its terminal answer before the hub gives it instead, in milliseconds.
+pub const CANCEL_GRACE_MS: u32 = 2_000;
+
+/// Calls that wait in the hub for a process of one role to become ready.
+pub const MAX_WAITING: usize = 64;
+
+/// Bytes that may be queued for one process before new calls to it are refused as busy.
+pub const MAX_QUEUED: usize = 16 << 20;

@@ -1,0 +1,127 @@
+//! The verbs of the key process. There is no verb that signs bytes as they are, and none that gives out a master,
+//! wrapping or signing key.
+
+use bincode::{Decode, Encode};
+
+use super::common::Done;
+use crate::secret::Secret;
+
+crate::service! {
+    Crypto {
+        1 Unlock -> Unlocked (sensitive);
+        2 Deploy -> Unlocked (sensitive);
+        3 Lock -> Done;
+        4 KeyStatus -> KeyState;
+        5 ReleaseStoreKey -> StoreKey (sensitive);
+        6 SignEvents -> Signatures;
+        7 Lend -> Lease (sensitive);
+        8 ReleaseApiKey -> ApiKey (sensitive);
+    }
+}
+
+/// Open the space of this pair. A pair that opens nothing is refused as `NewSpace`, after the same work and with the
+/// same words whether the name, the password or both are unknown.
+#[derive(Encode, Decode)]
+pub struct Unlock {
+    /// The name, in UTF-8.
+    pub user: Secret,
+    /// The password, in UTF-8.
+    pub password: Secret,
+}
+
+/// Make the new, empty space that `Unlock` spoke of. The pair must be the same once more.
+#[derive(Encode, Decode)]
+pub struct Deploy {
+    /// The name, in UTF-8.
+    pub user: Secret,
+    /// The password, in UTF-8.
+    pub password: Secret,
+}
+
+/// A space is open, and its archive answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Unlocked {
+    /// It is the public demo space.
+    pub demo: bool,
+}
+
+/// Forget every key and end the processes that work on the open space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Lock;
+
+/// What is open?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct KeyStatus;
+
+/// What is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum KeyState {
+    /// Nothing.
+    Locked,
+    /// A space.
+    Open {
+        /// It is the public demo space.
+        demo: bool,
+    },
+}
+
+/// Give the archive the one key it works with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ReleaseStoreKey;
+
+/// What the archive works with.
+#[derive(Encode, Decode)]
+pub struct StoreKey {
+    /// 32 bytes that wrap the keys of entities.
+    pub key: Secret,
+    /// The space.
+    pub space: [u8; 16],
+    /// The public key of this device, the author of its events.
+    pub device: [u8; 32],
+}
+
+/// Sign these events: the device key signs a tag that no other verb produces, and the id of each header.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SignEvents {
+    /// Headers in their fixed layout. Each must be of the open space and of this device.
+    pub headers: Vec<Vec<u8>>,
+}
+
+/// A signature for each header.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Signatures {
+    /// Ed25519, in the order of the headers.
+    pub signatures: Vec<[u8; 64]>,
+}
+
+/// Keep this key in memory for one origin, until the lease is given back by ending.
+#[derive(Encode, Decode)]
+pub struct Lend {
+    /// Scheme, host and port, and the path in front of the interface: where the key may go, and nowhere else.
+    pub base_url: String,
+    /// The key; empty where the server wants none.
+    pub key: Secret,
+}
+
+/// Stands for a key without being one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Lease {
+    /// Random.
+    pub number: u64,
+}
+
+/// Give the model process the key of this lease for the one call it makes now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ReleaseApiKey {
+    /// Which.
+    pub lease: u64,
+}
+
+/// A key and where it may go.
+#[derive(Encode, Decode)]
+pub struct ApiKey {
+    /// As it was lent.
+    pub base_url: String,
+    /// As it was lent.
+    pub key: Secret,
+}

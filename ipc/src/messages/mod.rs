@@ -1,0 +1,14 @@
+//! The messages of each service, one file a service, and the two that open a connection.
+//!
+//! Everything here is wire: it holds what the other side needs and cannot know, and every value of every type is
+//! meaningful. Types on disk are `replica`'s own. No type is recursive, and no sequence has elements of size zero.
+
+pub mod agent;
+pub mod chat;
+pub mod code;
+pub mod common;
+pub mod crypto;
+pub mod llm;
+pub mod start;
+pub mod storage;
+pub mod supervisor;

@@ -1,0 +1,127 @@
+//! How a connection begins: the supervisor tells a new process what it is, the process says that it understands, locks
+//! itself down, and says what is now enforced.
+
+use bincode::{Decode, Encode};
+
+use crate::{PROTOCOL_VERSION, SCHEMA_HASH, id::ConversationId, refusal::Refusal, role::Role};
+
+/// Which messages one knows. Different ends refuse each other: a supervisor that is still running while the program was
+/// replaced must not guess what a newer command line means.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Hello {
+    /// [`PROTOCOL_VERSION`].
+    pub version: u8,
+    /// [`SCHEMA_HASH`].
+    pub schema: u64,
+    /// Version of the program, for the sentence that says what does not match.
+    pub program: String,
+}
+
+impl Hello {
+    /// Ours.
+    pub fn ours() -> Hello {
+        Hello { version: PROTOCOL_VERSION, schema: SCHEMA_HASH, program: env!("CARGO_PKG_VERSION").to_owned() }
+    }
+
+    /// Whether the two ends understand each other.
+    pub fn matches(&self, other: &Hello) -> bool {
+        self.version == other.version && self.schema == other.schema
+    }
+}
+
+/// The first frame a process reads.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Start {
+    /// What the supervisor speaks.
+    pub hello: Hello,
+    /// What the process is.
+    pub role: Role,
+    /// Which of its role.
+    pub instance: u32,
+    /// Which start of it.
+    pub generation: u32,
+    /// What it works on.
+    pub work: Work,
+    /// The least important log line it writes.
+    pub log: LogLevel,
+}
+
+/// What a process works on from its birth, and what its rights are made from.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Work {
+    /// Keep the archive in this directory.
+    Storage {
+        /// A path, as the operating system spells it.
+        directory: Vec<u8>,
+        /// No agent of an earlier start can still be writing: what was left unfinished is closed.
+        first: bool,
+    },
+    /// Keep the keys. The slots file comes as a descriptor with this message.
+    Crypto,
+    /// Speak to models over these ports besides 443 and 53.
+    Llm {
+        /// TCP ports the person configured.
+        ports: Vec<u16>,
+    },
+    /// Hold this conversation.
+    Agent {
+        /// Which.
+        conversation: ConversationId,
+    },
+    /// Run one script.
+    Code,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub enum LogLevel {
+    /// What went wrong.
+    #[default]
+    Warn,
+    /// What happened.
+    Info,
+    /// Each step.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// The body of `Ready`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Outcome {
+    /// The process answers from now on.
+    Ready(Report),
+    /// It cannot start, and this is why. It exits after this.
+    Failed(Refusal),
+}
+
+/// What a process has locked away from itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Report {
+    /// Each wall and how far it stands on this machine.
+    pub walls: Vec<Wall>,
+    /// Each forbidden act that was tried, and how it failed.
+    pub proofs: Vec<Proof>,
+    /// Microseconds from the first line of the process to this report.
+    pub micros: u64,
+}
+
+/// One mechanism of the operating system.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Wall {
+    /// What it is called.
+    pub name: String,
+    /// Whether it stands.
+    pub enforced: bool,
+    /// How, or why not.
+    pub detail: String,
+}
+
+/// A forbidden act that was tried.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Proof {
+    /// The act.
+    pub act: String,
+    /// The error it got.
+    pub outcome: String,
+}

@@ -1,0 +1,372 @@
+//! What the archive keeps and gives back.
+
+use bincode::{Decode, Encode};
+
+use super::{
+    chat::{Attached, Message, Usage},
+    common::{Chunk, Done},
+};
+use crate::id::{AttachmentId, ConversationId, TurnId};
+
+crate::service! {
+    Storage {
+        1 CreateConversation -> Conversation;
+        2 AppendMessage -> Appended;
+        3 ListConversations -> Conversations;
+        4 ReadConversation -> Transcript;
+        5 SetTitle -> Appended;
+        6 Journal -> Journalled;
+        7 AppendTrace -> Appended;
+        8 ListTraces -> Traces;
+        9 PutAttachment -> Attached, up Chunk;
+        10 GetAttachment -> AttachmentFound, down Chunk;
+        11 WriteFile -> Appended, up Chunk;
+        12 ReadFile -> FileFound, down Chunk;
+        13 ListFiles -> Files;
+        14 RemoveFile -> Appended;
+        15 Follow -> Done, down Change;
+        16 Statistics -> Counts;
+        17 BindAgent -> Done;
+    }
+}
+
+/// Most items in one page of anything.
+pub const MAX_PAGE: u16 = 200;
+
+/// Begin a conversation. Doing it twice with one id does it once.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct CreateConversation {
+    /// Chosen by the caller.
+    pub id: ConversationId,
+    /// What it is called until somebody renames it.
+    pub title: String,
+}
+
+/// A conversation as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Conversation {
+    /// Which.
+    pub id: ConversationId,
+    /// The title that holds.
+    pub title: String,
+    /// Messages in it.
+    pub messages: u32,
+    /// Milliseconds since 1970 of its first event.
+    pub created_ms: u64,
+    /// Milliseconds since 1970 of its newest event.
+    pub changed_ms: u64,
+}
+
+/// Keep a message. Doing it twice with one id and the same content keeps it once.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct AppendMessage {
+    /// The message.
+    pub message: Message,
+    /// It ends its turn: the journal of the turn is no longer needed.
+    pub ends_turn: bool,
+}
+
+/// It is on disk, synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Appended {
+    /// The id of the event that keeps it.
+    pub event: [u8; 32],
+    /// Its place in this archive, rising.
+    pub position: u64,
+}
+
+/// The conversations, newest change first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ListConversations {
+    /// Continue after this cursor.
+    pub after: Option<Cursor>,
+    /// At most so many, and at most [`MAX_PAGE`].
+    pub limit: u16,
+}
+
+/// A place in the list of conversations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Cursor {
+    /// The clock of the last one seen.
+    pub clock: u64,
+    /// The last one seen.
+    pub id: ConversationId,
+}
+
+/// A page of conversations.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Conversations {
+    /// Newest change first.
+    pub items: Vec<Conversation>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<Cursor>,
+}
+
+/// The messages of a conversation, oldest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ReadConversation {
+    /// Which.
+    pub id: ConversationId,
+    /// Leave out so many.
+    pub skip: u32,
+    /// At most so many, at most [`MAX_PAGE`], and fewer where they are large.
+    pub limit: u16,
+}
+
+/// A page of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Transcript {
+    /// The conversation.
+    pub conversation: Conversation,
+    /// Its messages, oldest first.
+    pub messages: Vec<Message>,
+    /// What a turn that has not ended has said so far, on the last page.
+    pub unfinished: Vec<Unfinished>,
+    /// How many to skip for the next page, if there is one.
+    pub next: Option<u32>,
+}
+
+/// The journal of a turn that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Unfinished {
+    /// Which turn.
+    pub turn: TurnId,
+    /// The text so far.
+    pub text: String,
+}
+
+/// Call a conversation otherwise. The last one by clock holds, the others stay in its history.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SetTitle {
+    /// Which.
+    pub id: ConversationId,
+    /// The new title.
+    pub title: String,
+}
+
+/// Keep a piece of an answer before anybody sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Journal {
+    /// Where the answer belongs.
+    pub conversation: ConversationId,
+    /// The turn that speaks.
+    pub turn: TurnId,
+    /// Counts from 0 without gaps; a piece that was kept before is not kept again.
+    pub index: u32,
+    /// The words.
+    pub text: String,
+}
+
+/// The piece is written: it survives the death of every process. It is synced within 50 ms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Journalled {
+    /// The index the next piece must have.
+    pub next: u32,
+}
+
+/// Keep what a turn did and whether it worked.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct AppendTrace {
+    /// The trace.
+    pub trace: Trace,
+}
+
+/// What a turn did and whether it worked, from what really happened.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Trace {
+    /// The turn; a turn has one trace.
+    pub turn: TurnId,
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// What was asked for.
+    pub goal: String,
+    /// The skill that answered, or empty.
+    pub skill: String,
+    /// The model that answered, or empty.
+    pub model: String,
+    /// The tools that were used, in order.
+    pub steps: Vec<Step>,
+    /// How it ended.
+    pub outcome: TraceOutcome,
+    /// Milliseconds from question to end.
+    pub millis: u64,
+    /// Tokens.
+    pub usage: Usage,
+    /// Milliseconds since 1970 by the archive's clock; 0 when it is written.
+    pub at_ms: u64,
+}
+
+/// One use of a tool.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Step {
+    /// Which tool.
+    pub tool: String,
+    /// What it was given, cut to a few thousand characters.
+    pub input: String,
+    /// What it gave, cut likewise.
+    pub output: String,
+    /// Whether it did what it should.
+    pub ok: bool,
+    /// Milliseconds it took.
+    pub millis: u64,
+}
+
+/// How a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum TraceOutcome {
+    /// With an answer.
+    Answered,
+    /// The person stopped it.
+    Stopped,
+    /// With an error.
+    Failed,
+}
+
+/// The newest traces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ListTraces {
+    /// At most so many, and at most [`MAX_PAGE`].
+    pub limit: u16,
+}
+
+/// Traces, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Traces {
+    /// Newest first.
+    pub items: Vec<Trace>,
+}
+
+/// Keep a file that goes with a message. Its bytes follow as a stream; equal bytes are kept once.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PutAttachment {
+    /// The conversation it belongs to.
+    pub conversation: ConversationId,
+    /// Its name, without a path.
+    pub name: String,
+    /// Its length; the stream must have as many bytes.
+    pub length: u64,
+}
+
+/// Give a file back that went with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct GetAttachment {
+    /// The conversation it belongs to.
+    pub conversation: ConversationId,
+    /// Which.
+    pub id: AttachmentId,
+}
+
+/// The attachment has been streamed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct AttachmentFound {
+    /// Its length.
+    pub length: u64,
+}
+
+/// Keep a file of a volume. Its bytes follow as a stream.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct WriteFile {
+    /// `user/…`, parts separated by `/`, none of them `.`, `..` or empty.
+    pub path: String,
+    /// Its length; the stream must have as many bytes.
+    pub length: u64,
+}
+
+/// Give a file of a volume back.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ReadFile {
+    /// Its path.
+    pub path: String,
+}
+
+/// The file has been streamed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct FileFound {
+    /// Its length.
+    pub length: u64,
+}
+
+/// The files of a volume.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ListFiles {
+    /// Only those whose path begins so.
+    pub prefix: String,
+    /// Continue after this path.
+    pub after: String,
+    /// At most so many, and at most [`MAX_PAGE`].
+    pub limit: u16,
+}
+
+/// Files, by path.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Files {
+    /// By path.
+    pub items: Vec<File>,
+    /// Whether there are more.
+    pub more: bool,
+}
+
+/// A file of a volume.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct File {
+    /// Its path.
+    pub path: String,
+    /// Its length.
+    pub length: u64,
+    /// Milliseconds since 1970 of its newest version.
+    pub changed_ms: u64,
+}
+
+/// Remove a file from its volume. Its history stays.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct RemoveFile {
+    /// Its path.
+    pub path: String,
+}
+
+/// Say what changes from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Follow {
+    /// Begin after this place; 0 for everything.
+    pub after: u64,
+}
+
+/// An event was kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Change {
+    /// Its place.
+    pub position: u64,
+    /// What kind it is of, by its number on disk.
+    pub kind: u16,
+    /// The conversation or other thing it belongs to.
+    pub entity: [u8; 16],
+    /// Its id.
+    pub event: [u8; 32],
+}
+
+/// How much there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Statistics;
+
+/// How much there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Counts {
+    /// Events kept.
+    pub events: u64,
+    /// Of those, not yet signed.
+    pub unsigned: u64,
+    /// Conversations.
+    pub conversations: u64,
+    /// Bytes of the database file.
+    pub bytes: u64,
+}
+
+/// This agent works on this conversation and on no other: what one conversation was talked into cannot read another.
+/// Sent by the supervisor, which made both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct BindAgent {
+    /// The agent.
+    pub instance: u32,
+    /// Its conversation.
+    pub conversation: ConversationId,
+}

@@ -1,0 +1,47 @@
+//! The few things the supervisor itself is asked for over the wire. What only looks at it goes over the control socket.
+
+use bincode::{Decode, Encode};
+
+use super::common::Done;
+use crate::id::ConversationId;
+
+crate::service! {
+    Supervisor {
+        1 Engage -> Engaged;
+        2 Opened -> Done;
+        3 Closed -> Done;
+        4 AllowPorts -> Done;
+    }
+}
+
+/// Give me the agent of this conversation; one is started if it has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Engage {
+    /// Which conversation.
+    pub conversation: ConversationId,
+}
+
+/// Which agent to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Engaged {
+    /// Its instance.
+    pub instance: u32,
+}
+
+/// A space has been opened: start the archive in its directory. Answered when the archive answers.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Opened {
+    /// Name of the directory below `spaces`: 32 hexadecimal digits that tell nothing about whose it is.
+    pub directory: String,
+}
+
+/// The keys are gone: end every process that works on the open space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Closed;
+
+/// Let the model process connect to these ports too. It is restarted when that is more than it may today.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct AllowPorts {
+    /// TCP ports of servers the person named.
+    pub ports: Vec<u16>,
+}

@@ -1,0 +1,82 @@
+//! The rows. Read top to bottom, this is everything one process may ever ask of another.
+//!
+//! A call to a model is not marked as egress: it goes to the one origin the person chose for this very question, and
+//! the agent can name neither another origin nor a key. Egress rows come with the first tool that reaches elsewhere.
+
+use super::{KIB, MIB, Marks, Permits, Row, policy};
+use crate::{
+    messages::{agent, code, common, crypto, llm, storage, supervisor},
+    role::{Role, source},
+    service::Method,
+};
+
+const NONE: Marks = Marks::NONE;
+const PRIVATE: Marks = Marks::READS_PRIVATE;
+const UNTRUSTED: Marks = Marks::BRINGS_UNTRUSTED;
+const BOTH: Marks = Marks::READS_PRIVATE.with(Marks::BRINGS_UNTRUSTED);
+
+#[rustfmt::skip]
+policy! {
+//  who        asks for what                    largest body  in flight  a second  seconds  marks
+    Cli     -> supervisor::Engage:              KIB,                 16,      50,      15,  NONE;
+    Cli     -> supervisor::AllowPorts:          KIB,                  2,       5,      15,  NONE;
+    Cli     -> crypto::Unlock:                  16 * KIB,             1,       2,      60,  NONE;
+    Cli     -> crypto::Deploy:                  16 * KIB,             1,       2,      60,  NONE;
+    Cli     -> crypto::Lock:                    KIB,                  1,       5,      15,  NONE;
+    Cli     -> crypto::KeyStatus:               KIB,                  2,      50,       5,  NONE;
+    Cli     -> crypto::Lend:                    16 * KIB,             4,      10,       5,  NONE;
+    Cli     -> llm::ListModels:                 KIB,                  2,      10,      60,  NONE;
+    Cli     -> storage::ListConversations:      KIB,                  4,     500,      30,  PRIVATE;
+    Cli     -> storage::ReadConversation:       KIB,                  4,     500,      30,  PRIVATE;
+    Cli     -> storage::SetTitle:               4 * KIB,              4,     100,      30,  NONE;
+    Cli     -> storage::GetAttachment:          KIB,                  4,     100,      60,  PRIVATE;
+    Cli     -> storage::ListTraces:             KIB,                  2,     100,      30,  PRIVATE;
+    Cli     -> storage::WriteFile:              4 * KIB,              4,     200,      60,  NONE;
+    Cli     -> storage::ReadFile:               4 * KIB,              4,     500,      60,  PRIVATE;
+    Cli     -> storage::ListFiles:              4 * KIB,              4,     500,      30,  PRIVATE;
+    Cli     -> storage::RemoveFile:             4 * KIB,              4,     200,      30,  NONE;
+    Cli     -> storage::Follow:                 KIB,                  2,      10,  604800,  PRIVATE;
+    Cli     -> storage::Statistics:             KIB,                  2,      50,      30,  NONE;
+    Cli     -> agent::Take:                     MIB,                  4,      20,    3600,  BOTH;
+    Cli     -> agent::ListSkills:               KIB,                  2,      50,      30,  NONE;
+    Cli     -> agent::ShowSkill:                KIB,                  2,      50,      30,  NONE;
+    Cli     -> agent::CheckSkill:               64 * KIB,             2,      20,      30,  UNTRUSTED;
+
+    Ui      -> supervisor::Engage:              KIB,                 16,      50,      15,  NONE;
+    Ui      -> crypto::Unlock:                  16 * KIB,             1,       2,      60,  NONE;
+    Ui      -> crypto::Deploy:                  16 * KIB,             1,       2,      60,  NONE;
+    Ui      -> crypto::Lock:                    KIB,                  1,       5,      15,  NONE;
+    Ui      -> crypto::KeyStatus:               KIB,                  2,      50,       5,  NONE;
+    Ui      -> storage::ListConversations:      KIB,                  4,     200,      30,  PRIVATE;
+    Ui      -> storage::ReadConversation:       KIB,                  8,     200,      30,  PRIVATE;
+    Ui      -> storage::SetTitle:               4 * KIB,              4,      50,      30,  NONE;
+    Ui      -> storage::GetAttachment:          KIB,                  4,     100,      60,  PRIVATE;
+    Ui      -> storage::Follow:                 KIB,                  1,      10,  604800,  PRIVATE;
+    Ui      -> agent::Take:                     MIB,                  4,      20,    3600,  BOTH;
+    Ui      -> agent::ListSkills:               KIB,                  2,      50,      30,  NONE;
+    Ui      -> agent::ShowSkill:                KIB,                  2,      50,      30,  NONE;
+
+    Agent   -> storage::CreateConversation:     4 * KIB,              2,      50,      30,  NONE;
+    Agent   -> storage::AppendMessage:          MIB,                  4,     200,      60,  NONE;
+    Agent   -> storage::ReadConversation:       KIB,                  2,     200,      30,  BOTH;
+    Agent   -> storage::SetTitle:               4 * KIB,              2,      50,      30,  NONE;
+    Agent   -> storage::Journal:                64 * KIB,            64,   20000,      30,  NONE;
+    Agent   -> storage::AppendTrace:            256 * KIB,            4,     100,      30,  NONE;
+    Agent   -> storage::PutAttachment:          4 * KIB,              4,      50,      60,  NONE;
+    Agent   -> storage::GetAttachment:          KIB,                  4,     100,      60,  BOTH;
+    Agent   -> storage::ReadFile:               4 * KIB,              4,     500,      60,  PRIVATE;
+    Agent   -> storage::ListFiles:              4 * KIB,              4,     500,      30,  PRIVATE;
+    Agent   -> llm::Complete:                   MIB,                  4,      20,    1800,  UNTRUSTED;
+    Agent   -> code::Run:                       MIB,                  4,      20,     330,  UNTRUSTED, fresh;
+
+    Storage -> crypto::ReleaseStoreKey:         KIB,                  1,       5,      15,  NONE;
+    Storage -> crypto::SignEvents:              64 * KIB,             2,     500,      30,  NONE;
+    Llm     -> crypto::ReleaseApiKey:           KIB,                 16,     100,       5,  NONE;
+    Crypto  -> supervisor::Opened:              KIB,                  1,       5,      30,  NONE;
+    Crypto  -> supervisor::Closed:              KIB,                  1,       5,      30,  NONE;
+    Supervisor -> storage::BindAgent:           KIB,                 64,     200,      15,  NONE;
+
+//  what every process answers, so that the way to it can be checked and measured
+    * Cli   -> [Storage Crypto Llm Agent Code] Echo:   MIB,      8,   65535,      15;
+    * Cli   -> [Storage Crypto Llm Agent Code] Source: KIB,      2,      50,      60;
+}

@@ -1,0 +1,241 @@
+//! The answer that is not the answer: why a call was refused, and who can do something about it.
+
+use std::fmt;
+
+use bincode::{Decode, Encode};
+
+use crate::codec;
+
+/// Who can mend it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum Blame {
+    /// What the person gave or asked for.
+    Person,
+    /// A server, a file or a device that is not ours.
+    Outside,
+    /// Lamos itself.
+    Ours,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $number:tt, $blame:ident;)*) => {
+        /// Every way in which a call can be refused. The numbers are never reused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+        #[repr(u16)]
+        pub enum Code { $($(#[$doc])* $name = $number,)* }
+
+        impl Code {
+            /// Every code, in the order of their numbers.
+            pub const ALL: &[Code] = &[$(Code::$name),*];
+
+            /// Who can mend it.
+            pub const fn blame(self) -> Blame {
+                match self { $(Code::$name => Blame::$blame,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    // From the hub.
+    /// The policy has no row for it.
+    Forbidden = 1, Ours;
+    /// The body is larger than the row allows.
+    TooLarge = 2, Ours;
+    /// More calls at once, or more in a second, than the row allows.
+    Busy = 3, Ours;
+    /// No answer came in time.
+    DeadlineExceeded = 4, Ours;
+    /// The caller took the question back.
+    Cancelled = 5, Person;
+    /// The process that worked on it ended; whether it was done is not known, ask again with the same ids.
+    PeerDied = 6, Ours;
+    /// The process is not running because nothing is signed in.
+    NotSignedIn = 7, Person;
+    /// The process failed too often and is not started again by itself.
+    Degraded = 8, Ours;
+    /// The system is shutting down.
+    Draining = 9, Ours;
+    /// This very question ended its worker twice and is not tried again.
+    Quarantined = 10, Ours;
+    /// Private data and untrusted text have met: a person must approve it first.
+    NeedsApproval = 11, Person;
+    /// A message that is not of its type.
+    Malformed = 12, Ours;
+
+    // From the key process.
+    /// This pair opens no space; entering the password again makes a new, empty one.
+    NewSpace = 100, Person;
+    /// The second entry of the password differs from the first.
+    SecondEntryDiffers = 101, Person;
+    /// All places for spaces are taken.
+    SlotsFull = 102, Person;
+    /// The name or password is too long or empty.
+    Credentials = 103, Person;
+    /// Another space is open.
+    OtherSpaceOpen = 104, Person;
+    /// Too many tries; wait.
+    Throttled = 105, Person;
+    /// The public demo space does not do this.
+    DemoRefused = 106, Person;
+    /// No key is lent under this number, or not for this origin.
+    NoSuchKey = 107, Ours;
+    /// The file of wrapped keys is damaged.
+    SlotsDamaged = 108, Outside;
+
+    // From the archive.
+    /// There is no such conversation, attachment or file.
+    NotFound = 200, Person;
+    /// The same id was written before with other content.
+    Conflict = 201, Ours;
+    /// The disk has no room.
+    DiskFull = 202, Outside;
+    /// The archive is damaged.
+    ArchiveDamaged = 203, Outside;
+    /// The archive cannot be written or read for another reason.
+    ArchiveUnavailable = 204, Outside;
+    /// What was given cannot be kept: a path that escapes, a name too long, a file too large.
+    NotKeepable = 205, Person;
+
+    // From the model process.
+    /// The server cannot be reached.
+    ModelUnreachable = 300, Outside;
+    /// The server refuses the key.
+    KeyRejected = 301, Person;
+    /// The server refuses the request.
+    ModelRefused = 302, Outside;
+    /// The server is overloaded or a limit is reached.
+    ModelBusy = 303, Outside;
+    /// The stream ended before the answer did.
+    StreamBroken = 304, Outside;
+    /// The server does not speak the protocol.
+    ModelNonsense = 305, Outside;
+    /// The origin was not chosen by the person.
+    OriginRefused = 306, Person;
+    /// The question is longer than the model can read.
+    ContextTooLong = 307, Person;
+
+    // From the run process and the agent.
+    /// The script raised an error.
+    ScriptFailed = 400, Person;
+    /// The script took too long.
+    TimeLimit = 401, Person;
+    /// The script needed too much memory.
+    MemoryLimit = 402, Person;
+    /// The script wrote too much.
+    OutputLimit = 403, Person;
+    /// No skill fits and there is no model.
+    NoSkill = 500, Person;
+    /// No skill has this name.
+    UnknownSkill = 501, Person;
+    /// The skill needs something that was not given.
+    InputMissing = 502, Person;
+    /// An input is not of its type.
+    InputInvalid = 503, Person;
+    /// The turn took more steps than it may.
+    BudgetSpent = 504, Person;
+    /// The conversation has a turn in progress already.
+    TurnInProgress = 505, Person;
+    /// A skill folder that cannot be read as one.
+    SkillInvalid = 506, Person;
+
+    // From the supervisor.
+    /// A process could not be started.
+    CannotStart = 600, Ours;
+    /// Something that was never meant to happen.
+    Internal = 601, Ours;
+}
+
+/// Why a call was refused, in a form that a program can act on and a sentence that a person can.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, thiserror::Error)]
+#[error("{sentence}")]
+pub struct Refusal {
+    /// What happened.
+    pub code: Code,
+    /// One sentence for a person: what is wrong and what to do. Never holds a secret; strangers' text only where it is
+    /// quoted, and then bounded.
+    pub sentence: String,
+    /// How the process ended, with [`Code::PeerDied`].
+    pub death: Option<Death>,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Death {
+    /// Which start of it.
+    pub generation: u32,
+    /// Its exit code, if it exited.
+    pub exit: Option<i32>,
+    /// The signal that ended it, if one did.
+    pub signal: Option<i32>,
+}
+
+impl fmt::Display for Death {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.exit, self.signal) {
+            (_, Some(signal)) => write!(f, "ended by signal {signal}"),
+            (Some(code), None) => write!(f, "exited with code {code}"),
+            (None, None) => f.write_str("ended"),
+        }
+    }
+}
+
+/// Longest sentence of a refusal, in bytes. What is longer is cut.
+const MAX_SENTENCE: usize = 2048;
+
+impl Refusal {
+    /// A refusal with its sentence.
+    pub fn new(code: Code, sentence: impl Into<String>) -> Refusal {
+        let mut sentence = sentence.into();
+        if sentence.len() > MAX_SENTENCE {
+            let end = (0..=MAX_SENTENCE).rev().find(|&at| sentence.is_char_boundary(at)).unwrap_or(0);
+            sentence.truncate(end);
+            sentence.push('…');
+        }
+        Refusal { code, sentence, death: None }
+    }
+
+    /// The process that worked on the call has ended.
+    pub fn peer_died(name: &str, death: Death) -> Refusal {
+        Refusal {
+            death: Some(death),
+            ..Refusal::new(Code::PeerDied, format!("the {name} process {death} while it worked on this"))
+        }
+    }
+
+    /// Something that was never meant to happen, said to a person.
+    pub fn internal(error: impl fmt::Display) -> Refusal {
+        Refusal::new(Code::Internal, format!("Lamos failed to {error}; this is a fault of ours, `lamos doctor` shows more"))
+    }
+
+    /// The bytes of a `Refuse` frame.
+    pub fn to_body(&self) -> Vec<u8> {
+        // Cannot fail: the sentence is bounded. An empty body still refuses, with a sentence made by the reader.
+        codec::encode(self).unwrap_or_default()
+    }
+
+    /// Reads the body of a `Refuse` frame.
+    pub fn from_body(bytes: &[u8]) -> Refusal {
+        codec::decode(bytes).unwrap_or_else(|error| Refusal::internal(format!("read a refusal: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_sentence_is_cut_at_a_character() {
+        let refusal = Refusal::new(Code::Internal, "東".repeat(2000));
+        assert!(refusal.sentence.len() <= MAX_SENTENCE + '…'.len_utf8());
+        assert_eq!(Refusal::from_body(&refusal.to_body()), refusal);
+    }
+
+    #[test]
+    fn numbers_are_their_own() {
+        let mut numbers: Vec<u16> = Code::ALL.iter().map(|&code| code as u16).collect();
+        numbers.dedup();
+        assert_eq!(numbers.len(), Code::ALL.len());
+        assert!(numbers.is_sorted());
+    }
+}

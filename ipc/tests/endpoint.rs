@@ -1,0 +1,157 @@
+//! Two endpoints on one socket pair: what the hub adds is tested where the hub is.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should say so")]
+
+use std::{os::unix::net::UnixStream, rc::Rc, time::Duration};
+
+use ipc::{
+    Client, Code, Refusal,
+    endpoint::{Event, Events, Options, connect},
+    messages::{
+        common::{Chunk, Done, Echo, Echoed, Source},
+        storage::{self, Follow, Statistics, WriteFile},
+    },
+    role::{Role, source},
+};
+
+struct Pair {
+    client: Client<source::Cli>,
+    events: Events,
+}
+
+fn pair() -> Pair {
+    let socket = || {
+        let (a, b) = UnixStream::pair().unwrap();
+        a.set_nonblocking(true).unwrap();
+        b.set_nonblocking(true).unwrap();
+        (a, b)
+    };
+    let ((data_a, data_b), (control_a, control_b)) = (socket(), socket());
+    let (caller, _, connection) = connect(data_a.into(), control_a.into()).unwrap();
+    tokio::task::spawn_local(connection.run());
+    let (_, events, connection) = connect(data_b.into(), control_b.into()).unwrap();
+    tokio::task::spawn_local(connection.run());
+    Pair { client: Client::new(caller), events }
+}
+
+fn run<F: Future<Output = ()>>(story: F) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let limited = async { tokio::time::timeout(Duration::from_secs(20), story).await.expect("the story ends") };
+    tokio::task::LocalSet::new().block_on(&runtime, limited);
+}
+
+async fn next_call(events: &mut Events) -> ipc::endpoint::Incoming {
+    match events.next().await {
+        Some(Event::Call(incoming)) => incoming,
+        _ => panic!("a call was expected"),
+    }
+}
+
+#[test]
+fn what_every_process_answers_needs_no_service() {
+    run(async {
+        let pair = pair();
+        let options = Options { role: Some(Role::Storage), ..Options::default() };
+        let answer = pair.client.call_with(&Echo { bytes: vec![1, 2, 3] }, options).await;
+        assert_eq!(answer, Ok(Echoed { bytes: vec![1, 2, 3] }));
+        let mut stream = pair.client.open(&Source { pieces: 100, size: 60_000 }, options).unwrap();
+        let mut bytes = 0;
+        while let Some(chunk) = stream.next().await {
+            bytes += chunk.unwrap().0.len();
+        }
+        assert_eq!((bytes, stream.answer().await), (6_000_000, Ok(Done)));
+    });
+}
+
+#[test]
+fn a_writer_waits_for_its_reader() {
+    run(async {
+        let mut pair = pair();
+        let mut stream = pair.client.open(&Follow { after: 0 }, Options::default()).unwrap();
+        let reply = next_call(&mut pair.events).await.reply::<Follow>();
+        let sent = Rc::new(std::cell::Cell::new(0));
+        let counter = Rc::clone(&sent);
+        let writer = tokio::task::spawn_local(async move {
+            for position in 0..100 {
+                let change = storage::Change { position, kind: 1, entity: [0; 16], event: [0; 32] };
+                assert_eq!(reply.send(&change).await, Ok(true));
+                counter.set(position + 1);
+            }
+            reply.answer(&Done);
+        });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(sent.get(), 16, "the window is 16 pieces");
+        let mut got = 0;
+        while let Some(change) = stream.next().await {
+            assert_eq!(change.unwrap().position, got);
+            got += 1;
+        }
+        assert_eq!(got, 100);
+        assert_eq!(stream.answer().await, Ok(Done));
+        writer.await.unwrap();
+    });
+}
+
+#[test]
+fn a_stream_goes_up_and_its_answer_comes_down() {
+    run(async {
+        let mut pair = pair();
+        let request = WriteFile { path: "user/a".into(), length: 3 };
+        let stream = pair.client.open(&request, Options::default()).unwrap();
+        assert_eq!(stream.send(&Chunk(vec![1, 2])).await, Ok(true));
+        assert_eq!(stream.send(&Chunk(vec![3])).await, Ok(true));
+        stream.end();
+        let mut reply = next_call(&mut pair.events).await.reply::<WriteFile>();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = reply.next().await {
+            bytes.extend(chunk.unwrap().0);
+        }
+        assert_eq!(bytes, [1, 2, 3]);
+        reply.refuse(&Refusal::new(Code::DiskFull, "full"));
+        assert_eq!(stream.answer().await.unwrap_err().code, Code::DiskFull);
+    });
+}
+
+#[test]
+fn a_call_that_is_dropped_refuses_itself() {
+    run(async {
+        let mut pair = pair();
+        let client = pair.client.clone();
+        let call = tokio::task::spawn_local(async move { client.call(&Statistics).await });
+        drop(next_call(&mut pair.events).await);
+        assert_eq!(call.await.unwrap().unwrap_err().code, Code::Internal);
+    });
+}
+
+#[test]
+fn who_stops_waiting_takes_the_question_back() {
+    run(async {
+        let mut pair = pair();
+        let stream = pair.client.open(&Follow { after: 0 }, Options::default()).unwrap();
+        let incoming = next_call(&mut pair.events).await;
+        let cancelled = incoming.cancelled();
+        assert!(!cancelled.is_set());
+        drop(stream);
+        cancelled.wait().await;
+        let reply = incoming.reply::<Follow>();
+        let change = storage::Change { position: 0, kind: 1, entity: [0; 16], event: [0; 32] };
+        assert_eq!(reply.send(&change).await, Ok(false));
+    });
+}
+
+#[test]
+fn when_the_other_end_dies_every_question_is_answered() {
+    run(async {
+        let (a, b) = UnixStream::pair().unwrap();
+        let (control, other) = UnixStream::pair().unwrap();
+        a.set_nonblocking(true).unwrap();
+        control.set_nonblocking(true).unwrap();
+        let (caller, _events, connection) = connect(a.into(), control.into()).unwrap();
+        tokio::task::spawn_local(connection.run());
+        let client: Client<source::Cli> = Client::new(caller);
+        let call = tokio::task::spawn_local(async move { client.call(&Statistics).await });
+        tokio::task::yield_now().await;
+        drop((b, other));
+        assert_eq!(call.await.unwrap().unwrap_err().code, Code::PeerDied);
+    });
+}
