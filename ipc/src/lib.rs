@@ -10,6 +10,7 @@
 pub mod bridge;
 pub mod codec;
 pub mod endpoint;
+pub mod event;
 pub mod frame;
 pub mod header;
 pub mod id;
@@ -23,6 +24,7 @@ pub mod secret;
 pub mod service;
 
 pub use bridge::Client;
+pub use id::Instance;
 pub use refusal::{Blame, Code, Refusal};
 pub use role::Role;
 

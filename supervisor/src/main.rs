@@ -1,3 +1,5 @@
-//! The one binary. Its command line and its processes come with the next commits.
+//! The one binary.
+mod hub;
+mod lockdown;
 
 fn main() {}

@@ -1,1 +1,44 @@
-//! The crypto room.
+//! The key process: every key lives here, and nothing else does.
+//!
+//! It holds the master key of the open space, the signing key of this device and the provider keys that were lent for a
+//! call. It answers the verbs of [`ipc::messages::crypto`] and has no other way to be asked. It opens no file (the file
+//! of wrapped keys is handed to it), makes no socket, starts no program and parses nothing a stranger wrote, except the
+//! fixed bytes of event headers.
+//!
+//! **Architecture Invariant:** no verb signs bytes as they are, none gives out a master, wrapping or signing key, and
+//! nothing about a user is written, logged or answered before his pair has opened a space. A crash means locked.
+
+mod derive;
+mod keeper;
+mod leases;
+mod locked;
+mod service;
+mod slots;
+mod space;
+mod throttle;
+
+use std::{fs::File, future::Future, os::fd::OwnedFd};
+
+use actix::{Actor as _, SyncArbiter};
+use ipc::{Client, Code, Refusal, endpoint::Events, role::source};
+use slots::Slots;
+
+/// What the key process takes before it is locked down.
+pub struct Prepared {
+    slots: File,
+}
+
+/// Takes the file of wrapped keys, which must be the one descriptor that was handed over.
+pub fn prepare(handed: Vec<OwnedFd>) -> Result<Prepared, Refusal> {
+    let slots = handed.into_iter().next().ok_or_else(|| Refusal::internal("hand the key process its file"))?;
+    Ok(Prepared { slots: slots.into() })
+}
+
+/// Starts the key process: locked, with nothing open.
+pub fn start(prepared: Prepared, client: Client<source::Crypto>, events: Events) -> Result<impl Future<Output = ()>, Refusal> {
+    let slots = Slots::open(prepared.slots).map_err(|error| Refusal::new(Code::SlotsDamaged, error.to_string()))?;
+    // One thread: one derivation at a time, whoever asks.
+    let deriver = SyncArbiter::start(1, || derive::Deriver);
+    let keeper = keeper::Keeper::new(slots).start();
+    Ok(service::run(service::Service { client, deriver, keeper }, events))
+}

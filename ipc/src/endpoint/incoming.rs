@@ -5,7 +5,6 @@ use std::{
     collections::HashMap,
     marker::PhantomData,
     rc::Rc,
-    task::{Context, Poll},
     time::Duration,
 };
 
@@ -41,11 +40,6 @@ impl Events {
     /// The next event; `None` when the connection has ended.
     pub async fn next(&mut self) -> Option<Event> {
         self.0.recv().await
-    }
-
-    /// The next event, for who polls.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        self.0.poll_recv(cx)
     }
 }
 

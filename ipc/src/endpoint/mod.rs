@@ -10,8 +10,10 @@
 mod call;
 mod connection;
 mod incoming;
+mod serve;
 mod window;
 
 pub use call::{Caller, Options, StreamCall};
 pub use connection::{Connection, connect, connect_single};
 pub use incoming::{Cancelled, Event, Events, Incoming, Reply};
+pub use serve::serve;

@@ -1,0 +1,260 @@
+//! The one owner of all keys. It does one thing after another and never waits; what takes long is done elsewhere and
+//! comes here with its result.
+
+use std::time::Instant;
+
+use actix::{Actor, Context, Handler, Message};
+use ipc::{
+    Code, Instance, Refusal,
+    messages::crypto::{ApiKey, KeyState, Lend, StoreKey},
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    derive::{Cost, Root, normal_password, normal_user},
+    leases::Leases,
+    slots::{Keys, Slots, SlotsError},
+    space::Space,
+    throttle::Throttle,
+};
+
+/// The pair everybody knows.
+const DEMO: &str = "demo";
+
+/// See the module.
+pub(crate) struct Keeper {
+    slots: Slots,
+    open: Option<Space>,
+    /// A pair that opened nothing, until it is entered again.
+    pending: Option<Pending>,
+    leases: Leases,
+    throttle: Throttle,
+}
+
+/// A pair that opened nothing. What was entered is kept as a digest under a random key, to be compared and not to be read.
+struct Pending {
+    by: Instance,
+    digest_key: Zeroizing<[u8; 32]>,
+    digest: blake3::Hash,
+    root: Root,
+    demo: bool,
+}
+
+impl Keeper {
+    /// Locked, with this file.
+    pub(crate) fn new(slots: Slots) -> Keeper {
+        Keeper { slots, open: None, pending: None, leases: Leases::default(), throttle: Throttle::default() }
+    }
+
+    fn space(&self) -> Result<&Space, Refusal> {
+        self.open.as_ref().ok_or_else(|| Refusal::new(Code::NotSignedIn, "no space is open; sign in first"))
+    }
+
+    fn open(&mut self, keys: Keys) -> Opening {
+        let space = Space::open(keys);
+        let opening = Opening { directory: space.directory(), demo: space.is_demo() };
+        self.open = Some(space);
+        self.pending = None;
+        self.throttle.opened();
+        opening
+    }
+}
+
+impl Actor for Keeper {
+    type Context = Context<Self>;
+}
+
+/// A pair as entered.
+pub(crate) struct Pair {
+    /// Who entered it.
+    pub(crate) by: Instance,
+    /// The name, as it is derived from.
+    pub(crate) user: Zeroizing<String>,
+    /// The password, as it is derived from.
+    pub(crate) password: Zeroizing<String>,
+}
+
+impl Pair {
+    /// The pair in the form in which two entries are compared.
+    pub(crate) fn new(by: Instance, user: &[u8], password: &[u8]) -> Result<Pair, Refusal> {
+        Ok(Pair { by, user: normal_user(user)?, password: normal_password(password)? })
+    }
+
+    fn is_demo(&self) -> bool {
+        *self.user == DEMO && *self.password == DEMO
+    }
+
+    fn digest(&self, key: &[u8; 32]) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new_keyed(key);
+        hasher.update(&(self.user.len() as u64).to_le_bytes());
+        hasher.update(self.user.as_bytes());
+        hasher.update(self.password.as_bytes());
+        hasher.finalize()
+    }
+}
+
+/// A space has been opened.
+pub(crate) struct Opening {
+    /// Name of its directory.
+    pub(crate) directory: String,
+    /// It is the public demo space.
+    pub(crate) demo: bool,
+}
+
+macro_rules! messages {
+    ($($(#[$doc:meta])* $name:ident $({ $($field:ident: $type:ty),* })? -> $result:ty;)*) => {$(
+        $(#[$doc])*
+        pub(crate) struct $name { $($(pub(crate) $field: $type),*)? }
+
+        impl Message for $name {
+            type Result = $result;
+        }
+    )*};
+}
+
+messages! {
+    /// May a pair be tried now, and at which cost?
+    MayTry -> Result<([u8; 32], Cost), Refusal>;
+    /// A pair was derived: does it open a space?
+    Try { pair: Pair, root: Root } -> Result<Opening, Refusal>;
+    /// A pair was entered a second time: make its space.
+    Confirm { pair: Pair } -> Result<Opening, Refusal>;
+    /// Forget the open space.
+    Forget -> ();
+    /// What is open?
+    Look -> KeyState;
+    /// The archive's key.
+    Release -> Result<StoreKey, Refusal>;
+    /// Sign events.
+    Sign { headers: Vec<Vec<u8>> } -> Result<Vec<[u8; 64]>, Refusal>;
+    /// Lend a provider's key.
+    LendKey { lend: Lend } -> Result<u64, Refusal>;
+    /// Give a lent key to who calls the provider.
+    ReleaseKey { lease: u64 } -> Result<ApiKey, Refusal>;
+}
+
+impl Handler<MayTry> for Keeper {
+    type Result = Result<([u8; 32], Cost), Refusal>;
+
+    fn handle(&mut self, _: MayTry, _: &mut Context<Self>) -> Self::Result {
+        match self.throttle.wait(Instant::now()) {
+            Some(wait) => {
+                let seconds = wait.as_secs() + 1;
+                Err(Refusal::new(Code::Throttled, format!("too many pairs that open nothing; wait {seconds} seconds")))
+            }
+            None => Ok((self.slots.salt(), self.slots.cost())),
+        }
+    }
+}
+
+impl Handler<Try> for Keeper {
+    type Result = Result<Opening, Refusal>;
+
+    fn handle(&mut self, Try { pair, root }: Try, _: &mut Context<Self>) -> Self::Result {
+        let found = self.slots.find(&root.wrapping).map_err(|error| refusal(&error))?;
+        match found {
+            Some(keys) if self.open.as_ref().is_some_and(|open| !open.is(&keys)) => {
+                Err(Refusal::new(Code::OtherSpaceOpen, "another space is open; close it with `lamos lock` first"))
+            }
+            Some(keys) => Ok(self.open(keys)),
+            None => {
+                let demo = pair.is_demo();
+                if !demo {
+                    self.throttle.missed(Instant::now());
+                }
+                let mut digest_key = Zeroizing::new([0; 32]);
+                getrandom::fill(&mut *digest_key).map_err(|error| Refusal::internal(format!("get random bytes: {error}")))?;
+                let digest = pair.digest(&digest_key);
+                self.pending = Some(Pending { by: pair.by, digest_key, digest, root, demo });
+                Err(Refusal::new(
+                    Code::NewSpace,
+                    "this name and password open a new, empty space; enter the password again to make it, or go back if that is not what you want",
+                ))
+            }
+        }
+    }
+}
+
+impl Handler<Confirm> for Keeper {
+    type Result = Result<Opening, Refusal>;
+
+    fn handle(&mut self, Confirm { pair }: Confirm, _: &mut Context<Self>) -> Self::Result {
+        let differs =
+            || Refusal::new(Code::SecondEntryDiffers, "the second entry differs from the first; nothing was made, begin again");
+        let pending = self.pending.take().filter(|pending| pending.by == pair.by).ok_or_else(differs)?;
+        // `blake3::Hash` compares in constant time.
+        if pair.digest(&pending.digest_key) != pending.digest {
+            return Err(differs());
+        }
+        if self.open.is_some() {
+            return Err(Refusal::new(Code::OtherSpaceOpen, "another space is open; close it with `lamos lock` first"));
+        }
+        let keys = Keys::random(pending.demo).map_err(|error| refusal(&error.into()))?;
+        self.slots.add(&pending.root.wrapping, &keys).map_err(|error| refusal(&error))?;
+        Ok(self.open(keys))
+    }
+}
+
+impl Handler<Forget> for Keeper {
+    type Result = ();
+
+    fn handle(&mut self, _: Forget, _: &mut Context<Self>) {
+        self.open = None;
+        self.pending = None;
+        self.leases = Leases::default();
+    }
+}
+
+impl Handler<Look> for Keeper {
+    type Result = actix::MessageResult<Look>;
+
+    fn handle(&mut self, _: Look, _: &mut Context<Self>) -> Self::Result {
+        actix::MessageResult(match &self.open {
+            Some(space) => KeyState::Open { demo: space.is_demo() },
+            None => KeyState::Locked,
+        })
+    }
+}
+
+impl Handler<Release> for Keeper {
+    type Result = Result<StoreKey, Refusal>;
+
+    fn handle(&mut self, _: Release, _: &mut Context<Self>) -> Self::Result {
+        self.space().map(Space::store_key)
+    }
+}
+
+impl Handler<Sign> for Keeper {
+    type Result = Result<Vec<[u8; 64]>, Refusal>;
+
+    fn handle(&mut self, sign: Sign, _: &mut Context<Self>) -> Self::Result {
+        let space = self.space()?;
+        sign.headers.iter().map(|header| space.sign(header)).collect()
+    }
+}
+
+impl Handler<LendKey> for Keeper {
+    type Result = Result<u64, Refusal>;
+
+    fn handle(&mut self, lend: LendKey, _: &mut Context<Self>) -> Self::Result {
+        self.leases.lend(lend.lend, Instant::now())
+    }
+}
+
+impl Handler<ReleaseKey> for Keeper {
+    type Result = Result<ApiKey, Refusal>;
+
+    fn handle(&mut self, release: ReleaseKey, _: &mut Context<Self>) -> Self::Result {
+        self.leases.release(release.lease, Instant::now())
+    }
+}
+
+fn refusal(error: &SlotsError) -> Refusal {
+    let code = match error {
+        SlotsError::Full => Code::SlotsFull,
+        SlotsError::Damaged(_) => Code::SlotsDamaged,
+        SlotsError::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => Code::DiskFull,
+        SlotsError::Io(_) => Code::ArchiveUnavailable,
+    };
+    Refusal::new(code, error.to_string())
+}

@@ -1,0 +1,122 @@
+//! The verbs as calls: who asked, what for, and what it takes to answer.
+
+use std::{future::Future, rc::Rc};
+
+use actix::{Addr, MailboxError};
+use ipc::{
+    Client, Refusal,
+    endpoint::{Events, Incoming, Options, Reply},
+    id::CallId,
+    messages::{
+        common::Done,
+        crypto::{
+            Deploy, KeyStatus, Lease, Lend, Lock, ReleaseApiKey, ReleaseStoreKey, Request, SignEvents, Signatures, Unlock,
+            Unlocked,
+        },
+        supervisor::{Closed, Opened},
+    },
+    role::source,
+};
+
+use crate::{
+    derive::{Derive, Deriver},
+    keeper::{Confirm, Forget, Keeper, LendKey, Look, MayTry, Opening, Pair, Release, ReleaseKey, Sign, Try},
+};
+
+/// What an answer is made with.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub(crate) client: Client<source::Crypto>,
+    pub(crate) deriver: Addr<Deriver>,
+    pub(crate) keeper: Addr<Keeper>,
+}
+
+/// Answers until the supervisor has gone or wants no more.
+pub(crate) fn run(service: Service, events: Events) -> impl Future<Output = ()> {
+    let service = Rc::new(service);
+    ipc::endpoint::serve(events, move |incoming| {
+        let service = Rc::clone(&service);
+        async move { service.answer(incoming).await }
+    })
+}
+
+impl Service {
+    async fn answer(&self, incoming: Incoming) {
+        match Request::decode(incoming.method(), incoming.body()) {
+            Ok(Request::Unlock(unlock)) => {
+                let reply: Reply<Unlock> = incoming.reply();
+                let result = self.unlock(unlock, &reply).await;
+                reply.finish(result);
+            }
+            Ok(Request::Deploy(deploy)) => {
+                let reply: Reply<Deploy> = incoming.reply();
+                let result = self.deploy(deploy, &reply).await;
+                reply.finish(result);
+            }
+            Ok(Request::Lock(_)) => {
+                let reply: Reply<Lock> = incoming.reply();
+                let result = self.lock(reply.call()).await;
+                reply.finish(result);
+            }
+            Ok(Request::KeyStatus(_)) => {
+                let reply: Reply<KeyStatus> = incoming.reply();
+                reply.finish(self.keeper.send(Look {}).await.map_err(gone));
+            }
+            Ok(Request::ReleaseStoreKey(_)) => {
+                let reply: Reply<ReleaseStoreKey> = incoming.reply();
+                reply.finish(self.keeper.send(Release {}).await.map_err(gone).flatten());
+            }
+            Ok(Request::SignEvents(sign)) => {
+                let reply: Reply<SignEvents> = incoming.reply();
+                let signed = self.keeper.send(Sign { headers: sign.headers }).await.map_err(gone).flatten();
+                reply.finish(signed.map(|signatures| Signatures { signatures }));
+            }
+            Ok(Request::Lend(lend)) => {
+                let reply: Reply<Lend> = incoming.reply();
+                let lent = self.keeper.send(LendKey { lend }).await.map_err(gone).flatten();
+                reply.finish(lent.map(|number| Lease { number }));
+            }
+            Ok(Request::ReleaseApiKey(release)) => {
+                let reply: Reply<ReleaseApiKey> = incoming.reply();
+                reply.finish(self.keeper.send(ReleaseKey { lease: release.lease }).await.map_err(gone).flatten());
+            }
+            Err(refusal) => incoming.refuse(&refusal),
+        }
+    }
+
+    async fn unlock(&self, unlock: Unlock, reply: &Reply<Unlock>) -> Result<Unlocked, Refusal> {
+        let pair = Pair::new(reply.source().1, unlock.user.expose(), unlock.password.expose())?;
+        let (salt, cost) = self.keeper.send(MayTry {}).await.map_err(gone)??;
+        let derive = Derive { user: unlock.user, password: unlock.password, salt, cost };
+        let root = self.deriver.send(derive).await.map_err(gone)??;
+        let opening = self.keeper.send(Try { pair, root }).await.map_err(gone)??;
+        self.opened(opening, reply.call()).await
+    }
+
+    async fn deploy(&self, deploy: Deploy, reply: &Reply<Deploy>) -> Result<Unlocked, Refusal> {
+        let pair = Pair::new(reply.source().1, deploy.user.expose(), deploy.password.expose())?;
+        let opening = self.keeper.send(Confirm { pair }).await.map_err(gone)??;
+        self.opened(opening, reply.call()).await
+    }
+
+    /// Has the archive started. A space without an archive is not open.
+    async fn opened(&self, opening: Opening, parent: CallId) -> Result<Unlocked, Refusal> {
+        let Opening { directory, demo } = opening;
+        match self.client.call_with(&Opened { directory }, Options::default().for_call(parent)).await {
+            Ok(Done) => Ok(Unlocked { demo }),
+            Err(refusal) => {
+                self.keeper.send(Forget {}).await.map_err(gone)?;
+                Err(refusal)
+            }
+        }
+    }
+
+    async fn lock(&self, parent: CallId) -> Result<Done, Refusal> {
+        self.keeper.send(Forget {}).await.map_err(gone)?;
+        self.client.call_with(&Closed, Options::default().for_call(parent)).await
+    }
+}
+
+fn gone(error: MailboxError) -> Refusal {
+    Refusal::internal(format!("reach the keeper of the keys: {error}"))
+}

@@ -1,0 +1,321 @@
+//! What events say. These types are on disk for ever: a field is added with a new number and may be missing in what was
+//! written before, a number is never used twice, and a kind that is not known is kept and carried.
+//!
+//! CBOR with numbered fields (`minicbor`), because bincode cannot read yesterday's record with today's type.
+
+use minicbor::{Decode, Encode};
+
+/// A conversation begins.
+pub const CONVERSATION: u16 = 1;
+/// Something is said in it.
+pub const MESSAGE: u16 = 2;
+/// It is called otherwise.
+pub const TITLE: u16 = 3;
+/// What a turn did.
+pub const TRACE: u16 = 4;
+/// A file that goes with a message.
+pub const ATTACHMENT: u16 = 5;
+/// A file of a volume is written.
+pub const FILE: u16 = 6;
+/// A file of a volume is removed.
+pub const FILE_REMOVED: u16 = 7;
+
+/// The body of [`CONVERSATION`] and of [`TITLE`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Title {
+    /// What it is called.
+    #[n(0)]
+    pub title: String,
+}
+
+/// The body of [`MESSAGE`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Message {
+    /// Chosen by its writer.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub id: [u8; 16],
+    /// The turn it is part of.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub turn: [u8; 16],
+    /// Who speaks.
+    #[n(2)]
+    pub author: Author,
+    /// What is said and done, in order.
+    #[n(3)]
+    pub parts: Vec<Part>,
+    /// What was given with it.
+    #[n(4)]
+    pub attachments: Vec<Attached>,
+    /// Whether it is all there is.
+    #[n(5)]
+    pub status: Status,
+    /// The model or skill that made it.
+    #[n(6)]
+    pub made_by: String,
+}
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Author {
+    /// The person.
+    #[n(0)]
+    Person,
+    /// A model or a skill.
+    #[n(1)]
+    Assistant,
+}
+
+/// Whether a message is all there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Status {
+    /// It is.
+    #[n(0)]
+    Complete,
+    /// The person stopped it.
+    #[n(1)]
+    Stopped,
+    /// Something broke.
+    #[n(2)]
+    Interrupted,
+}
+
+/// One thing a message is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Part {
+    /// Words.
+    #[n(0)]
+    Text(#[n(0)] String),
+    /// Thinking and the provider's seal on it.
+    #[n(1)]
+    Thinking(#[n(0)] String, #[n(1)] String),
+    /// A tool call: id, name, arguments as JSON.
+    #[n(2)]
+    Call(#[n(0)] String, #[n(1)] String, #[n(2)] String),
+    /// Its result: id of the call, whether it did what it should, text.
+    #[n(3)]
+    Result(#[n(0)] String, #[n(1)] bool, #[n(2)] String),
+}
+
+/// A file that goes with a message.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Attached {
+    /// Its content.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub id: [u8; 16],
+    /// Its name.
+    #[n(1)]
+    pub name: String,
+    /// Its length.
+    #[n(2)]
+    pub length: u64,
+}
+
+/// The body of [`TRACE`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Trace {
+    /// The turn.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub turn: [u8; 16],
+    /// What was asked for.
+    #[n(1)]
+    pub goal: String,
+    /// The skill that answered, or empty.
+    #[n(2)]
+    pub skill: String,
+    /// The model that answered, or empty.
+    #[n(3)]
+    pub model: String,
+    /// The tools that were used, in order.
+    #[n(4)]
+    pub steps: Vec<Step>,
+    /// How it ended.
+    #[n(5)]
+    pub outcome: Outcome,
+    /// Milliseconds.
+    #[n(6)]
+    pub millis: u64,
+    /// Tokens read.
+    #[n(7)]
+    pub tokens_in: u64,
+    /// Tokens written.
+    #[n(8)]
+    pub tokens_out: u64,
+}
+
+/// One use of a tool.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Step {
+    /// Which.
+    #[n(0)]
+    pub tool: String,
+    /// What it was given.
+    #[n(1)]
+    pub input: String,
+    /// What it gave.
+    #[n(2)]
+    pub output: String,
+    /// Whether it did what it should.
+    #[n(3)]
+    pub ok: bool,
+    /// Milliseconds.
+    #[n(4)]
+    pub millis: u64,
+}
+
+/// How a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Outcome {
+    /// With an answer.
+    #[n(0)]
+    Answered,
+    /// The person stopped it.
+    #[n(1)]
+    Stopped,
+    /// With an error.
+    #[n(2)]
+    Failed,
+}
+
+/// The body of [`ATTACHMENT`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Attachment {
+    /// Its content.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub bytes: Vec<u8>,
+}
+
+/// The body of [`FILE`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct FileBody {
+    /// Its path.
+    #[n(0)]
+    pub path: String,
+    /// Its content.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub bytes: Vec<u8>,
+}
+
+/// The body of [`FILE_REMOVED`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct FileRemoved {
+    /// Its path.
+    #[n(0)]
+    pub path: String,
+}
+
+/// Any body that this program knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// See [`CONVERSATION`].
+    Conversation(Title),
+    /// See [`MESSAGE`].
+    Message(Message),
+    /// See [`TITLE`].
+    Title(Title),
+    /// See [`TRACE`].
+    Trace(Trace),
+    /// See [`ATTACHMENT`].
+    Attachment(Attachment),
+    /// See [`FILE`].
+    File(FileBody),
+    /// See [`FILE_REMOVED`].
+    FileRemoved(FileRemoved),
+    /// A kind that a newer program wrote.
+    Unknown(u16),
+}
+
+macro_rules! bodies {
+    ($($variant:ident = $kind:ident;)*) => {
+        impl Body {
+            /// The number of its kind.
+            pub fn kind(&self) -> u16 {
+                match self {
+                    $(Body::$variant(_) => $kind,)*
+                    Body::Unknown(kind) => *kind,
+                }
+            }
+
+            /// The bytes on disk. An unknown kind is never made here, so it has none.
+            pub fn to_bytes(&self) -> Vec<u8> {
+                match self {
+                    // Writing to a vector cannot fail.
+                    $(Body::$variant(body) => minicbor::to_vec(body).unwrap_or_default(),)*
+                    Body::Unknown(_) => Vec::new(),
+                }
+            }
+
+            /// Reads a body of this kind; `None` if the bytes are not one.
+            pub fn from_bytes(kind: u16, bytes: &[u8]) -> Option<Body> {
+                match kind {
+                    $($kind => minicbor::decode(bytes).ok().map(Body::$variant),)*
+                    other => Some(Body::Unknown(other)),
+                }
+            }
+        }
+    };
+}
+
+bodies! {
+    Conversation = CONVERSATION;
+    Message = MESSAGE;
+    Title = TITLE;
+    Trace = TRACE;
+    Attachment = ATTACHMENT;
+    File = FILE;
+    FileRemoved = FILE_REMOVED;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message() -> Message {
+        Message {
+            id: [1; 16],
+            turn: [2; 16],
+            author: Author::Assistant,
+            parts: vec![Part::Text("hi".into()), Part::Result("c".into(), true, "4".into())],
+            attachments: vec![Attached { id: [3; 16], name: "a.csv".into(), length: 5 }],
+            status: Status::Stopped,
+            made_by: "m".into(),
+        }
+    }
+
+    /// What was written once must be read for ever: these bytes may not change.
+    #[test]
+    fn a_message_has_these_bytes() {
+        let bytes = Body::Message(message()).to_bytes();
+        let mut expected = vec![0x87, 0x50];
+        expected.extend([1; 16]);
+        expected.push(0x50);
+        expected.extend([2; 16]);
+        expected.extend([0x01, 0x82, 0x82, 0x00, 0x81, 0x62, b'h', b'i', 0x82, 0x03, 0x83, 0x61, b'c', 0xf5, 0x61, b'4']);
+        expected.extend([0x81, 0x83, 0x50]);
+        expected.extend([3; 16]);
+        expected.extend([0x65, b'a', b'.', b'c', b's', b'v', 0x05, 0x01, 0x61, b'm']);
+        assert_eq!(bytes, expected);
+        assert_eq!(Body::from_bytes(MESSAGE, &bytes), Some(Body::Message(message())));
+    }
+
+    #[test]
+    fn a_field_of_tomorrow_is_skipped() {
+        #[derive(Encode)]
+        struct Tomorrow {
+            #[n(0)]
+            title: String,
+            #[n(7)]
+            colour: String,
+        }
+        let bytes = minicbor::to_vec(Tomorrow { title: "t".into(), colour: "red".into() }).expect("bytes");
+        assert_eq!(Body::from_bytes(TITLE, &bytes), Some(Body::Title(Title { title: "t".into() })));
+    }
+
+    #[test]
+    fn a_kind_of_tomorrow_is_carried() {
+        assert_eq!(Body::from_bytes(999, b"anything"), Some(Body::Unknown(999)));
+        assert_eq!(Body::from_bytes(MESSAGE, b"anything"), None);
+    }
+}

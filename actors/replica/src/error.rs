@@ -1,0 +1,83 @@
+//! What can go wrong with the store, by who can mend it.
+
+use std::{io, path::PathBuf};
+
+/// Something on disk is not what was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// The database file is not one, or has been cut off.
+    #[error("the database file is damaged: {0}")]
+    File(String),
+    /// An event does not open under its key, or is not what its id says.
+    #[error("event {0} is damaged")]
+    Event(String),
+    /// A record beside the events does not open or cannot be read.
+    #[error("a record of {0} is damaged")]
+    Record(&'static str),
+}
+
+/// Why the store cannot do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplicaError {
+    /// The disk is full.
+    #[error("the disk has no room left")]
+    DiskFull,
+    /// The database has reached the size that was reserved for it.
+    #[error("the archive has reached the {0} bytes that are reserved for it")]
+    MapFull(usize),
+    /// Something on disk is not what was written.
+    #[error("{0}")]
+    Damaged(#[from] Damage),
+    /// It was written by a newer program.
+    #[error("the archive was written by a newer Lamos (format {found}, this one knows {known})")]
+    Newer {
+        /// Its format.
+        found: u32,
+        /// The newest this program knows.
+        known: u32,
+    },
+    /// It belongs to another space.
+    #[error("the archive in this directory belongs to another space")]
+    OtherSpace,
+    /// The directory cannot be used.
+    #[error("cannot use {path}: {error}")]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The operating system refuses something else.
+    #[error("the archive cannot be used: {0}")]
+    Io(io::Error),
+    /// The database engine refuses something that was never meant to be refused.
+    #[error("the database engine failed: {0}")]
+    Engine(String),
+}
+
+impl From<io::Error> for ReplicaError {
+    fn from(error: io::Error) -> ReplicaError {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ReplicaError::DiskFull,
+            _ => ReplicaError::Io(error),
+        }
+    }
+}
+
+impl From<heed::Error> for ReplicaError {
+    fn from(error: heed::Error) -> ReplicaError {
+        use heed::MdbError;
+        match error {
+            heed::Error::Io(error) => error.into(),
+            heed::Error::Mdb(MdbError::MapFull) => ReplicaError::MapFull(crate::tables::MAP_SIZE),
+            heed::Error::Mdb(
+                error @ (MdbError::Corrupted
+                | MdbError::Invalid
+                | MdbError::PageNotFound
+                | MdbError::VersionMismatch
+                | MdbError::Panic),
+            ) => Damage::File(error.to_string()).into(),
+            other => ReplicaError::Engine(other.to_string()),
+        }
+    }
+}

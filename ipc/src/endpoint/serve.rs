@@ -1,0 +1,36 @@
+//! The loop of a process that answers: each call becomes a task of its own, and a drain waits for them.
+
+use std::{future::Future, rc::Rc};
+
+use tokio::{task::JoinSet, time::timeout};
+
+use super::incoming::{Event, Events, Incoming};
+
+/// Answers calls with `handle`, several at once, until the supervisor wants the process to drain or has gone.
+///
+/// A drain takes no new calls and waits for those in progress as long as it was given. What is not done by then is
+/// dropped, and so refuses itself.
+pub async fn serve<F, H>(mut events: Events, handle: F)
+where
+    F: Fn(Incoming) -> H + 'static,
+    H: Future<Output = ()> + 'static,
+{
+    let handle = Rc::new(handle);
+    let mut tasks = JoinSet::new();
+    loop {
+        tokio::select! {
+            event = events.next() => match event {
+                Some(Event::Call(incoming)) => {
+                    let handle = Rc::clone(&handle);
+                    tasks.spawn_local(async move { handle(incoming).await });
+                }
+                Some(Event::Drain(time)) => {
+                    let _ = timeout(time, async { while tasks.join_next().await.is_some() {} }).await;
+                    return;
+                }
+                None => return,
+            },
+            Some(_) = tasks.join_next() => {}
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What can be asked over the control socket.
+
+use ipc::{Role, link, messages::start::Hello, policy};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::{
+    lines::Lines,
+    rpc::{self, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, Request},
+};
+use crate::tree::Tree;
+
+/// What becomes of the connection after a line.
+pub enum Next {
+    /// It gets this line and goes on.
+    Say(String),
+    /// It gets this line and then every line of the log.
+    Tail(String),
+    /// It becomes a part of the wire.
+    Attach(Attach),
+}
+
+/// A command line that wants to be attached.
+pub struct Attach {
+    id: Value,
+    params: AttachParams,
+}
+
+/// What it says about itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AttachParams {
+    /// [`ipc::PROTOCOL_VERSION`] of it.
+    pub version: u8,
+    /// [`ipc::SCHEMA_HASH`] of it.
+    pub schema: u64,
+    /// Its program's version.
+    pub program: String,
+    /// It keeps the tree up for others.
+    pub serves: bool,
+}
+
+#[derive(Deserialize)]
+struct RestartParams {
+    role: String,
+}
+
+#[derive(Deserialize)]
+struct ExplainParams {
+    source: Option<String>,
+    destination: Option<String>,
+    method: Option<String>,
+}
+
+/// What a line is answered with.
+pub async fn answer(tree: &Tree, line: &str) -> Next {
+    let request: Request = match serde_json::from_str::<Value>(line).map(serde_json::from_value) {
+        Ok(Ok(request)) => request,
+        Ok(Err(error)) => return Next::Say(rpc::error(&Value::Null, INVALID_REQUEST, &format!("not a request: {error}"))),
+        Err(error) => return Next::Say(rpc::error(&Value::Null, PARSE_ERROR, &format!("not JSON: {error}"))),
+    };
+    let Request { id, method, params, .. } = request;
+    let bad = |error: serde_json::Error| Next::Say(rpc::error(&id, INVALID_PARAMS, &format!("{method} does not take this: {error}")));
+    match method.as_str() {
+        "status" => Next::Say(rpc::result(&id, serde_json::to_value(tree.status()).unwrap_or(Value::Null))),
+        "tail" => Next::Tail(rpc::result(&id, json!({}))),
+        "drain" => {
+            tree.drain();
+            Next::Say(rpc::result(&id, json!({})))
+        }
+        "restart" => match serde_json::from_value::<RestartParams>(params) {
+            Ok(params) => Next::Say(match params.role.parse::<Role>() {
+                Ok(role) => match tree.restart(role) {
+                    Ok(()) => rpc::result(&id, json!({})),
+                    Err(refusal) => rpc::refused(&id, &refusal),
+                },
+                Err(error) => rpc::error(&id, INVALID_PARAMS, &format!("failed to {error}")),
+            }),
+            Err(error) => bad(error),
+        },
+        "policy.explain" => match serde_json::from_value::<ExplainParams>(params) {
+            Ok(params) => Next::Say(rpc::result(&id, explain(&params))),
+            Err(error) => bad(error),
+        },
+        "attach" => match serde_json::from_value(params) {
+            Ok(params) => Next::Attach(Attach { id, params }),
+            Err(error) => bad(error),
+        },
+        _ => Next::Say(rpc::error(&id, METHOD_NOT_FOUND, &format!("there is no method {method:?}"))),
+    }
+}
+
+/// The rows that match, as the table has them.
+fn explain(params: &ExplainParams) -> Value {
+    let fits = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
+    let rows = policy::TABLE.iter().filter(|row| {
+        fits(&params.source, row.source.name()) && fits(&params.destination, row.destination.name()) && fits(&params.method, row.name)
+    });
+    rows.map(|row| {
+        json!({
+            "source": row.source.name(), "destination": row.destination.name(), "method": row.name, "number": row.method,
+            "stream": row.stream, "sensitive": row.sensitive, "max_body": row.max_body, "in_flight": row.in_flight,
+            "per_second": row.per_second, "deadline_s": row.deadline_s, "marks": row.marks.to_string(), "fresh": row.fresh,
+        })
+    })
+    .collect()
+}
+
+/// Sends the log for as long as the other side reads it.
+pub async fn tail(tree: &Tree, mut lines: Lines, answer: String) {
+    let (recent, mut following) = tree.lock().log.follow();
+    if lines.say(&answer).await.is_err() {
+        return;
+    }
+    for line in recent {
+        if lines.say(&rpc::notification("log", json!({ "line": line }))).await.is_err() {
+            return;
+        }
+    }
+    loop {
+        let said = match following.recv().await {
+            Ok(line) => rpc::notification("log", json!({ "line": line })),
+            // Who reads too slowly misses lines and is told how many; the log is in the file.
+            Err(RecvError::Lagged(missed)) => rpc::notification("missed", json!({ "lines": missed })),
+            Err(RecvError::Closed) => return,
+        };
+        if lines.say(&said).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Makes the connection a part of the wire.
+pub async fn attach(tree: &Tree, mut lines: Lines, pid: i32, attach: Attach) {
+    let Attach { id, params } = attach;
+    let theirs = Hello { version: params.version, schema: params.schema, program: params.program };
+    let ours = Hello::ours();
+    if !ours.matches(&theirs) {
+        let sentence = format!(
+            "Lamos {} is running and this is {}; end it with `lamos stop` and try again",
+            ours.program, theirs.program
+        );
+        let _ = lines.say(&rpc::error(&id, INVALID_REQUEST, &sentence)).await;
+        return;
+    }
+    // The answer must leave before the first frame does, so it is said before the connection is attached.
+    if let Err(refusal) = tree.may_attach(params.serves) {
+        let _ = lines.say(&rpc::refused(&id, &refusal)).await;
+        return;
+    }
+    if lines.say(&rpc::result(&id, json!({}))).await.is_err() {
+        return;
+    }
+    let Some(socket) = lines.into_socket() else { return };
+    tree.attach(pid, params.serves, link::split(socket));
+}

@@ -1,0 +1,518 @@
+//! Every process played by hand, every moment chosen: what the hub promises, as stories.
+
+use ipc::{
+    messages::{agent, code, llm, storage},
+    policy::TABLE,
+    service::Method,
+};
+use proptest::prelude::*;
+
+use super::*;
+
+const CLI: Place = (Role::Cli, Instance(1));
+const AGENT: Place = (Role::Agent, Instance(1));
+const STORAGE: Place = (Role::Storage, Instance(1));
+const LLM: Place = (Role::Llm, Instance(1));
+const CODE: Place = (Role::Code, Instance(1));
+
+struct Stage {
+    hub: Hub,
+    now: Instant,
+    ended: Vec<(Place, Misconduct)>,
+    wanted: Vec<Role>,
+    inbox: HashMap<Place, VecDeque<Frame>>,
+}
+
+impl Stage {
+    fn with(table: &'static [Row], places: &[Place]) -> Stage {
+        let mut stage =
+            Stage { hub: Hub::new(table), now: Instant::now(), ended: Vec::new(), wanted: Vec::new(), inbox: HashMap::new() };
+        for &place in places {
+            stage.hub.set_availability(place.0, Availability::Comes);
+            stage.hub.join(place, Generation(1));
+            stage.hub.ready(place);
+        }
+        stage
+    }
+
+    fn new() -> Stage {
+        Stage::with(TABLE, &[CLI, AGENT, STORAGE, LLM, CODE])
+    }
+
+    fn settle(&mut self) {
+        for effect in self.hub.effects() {
+            match effect {
+                Effect::Deliver { to, frame, .. } => self.inbox.entry(to).or_default().push_back(frame),
+                Effect::End { who, why } => self.ended.push((who, why)),
+                Effect::Wanted(role) => self.wanted.push(role),
+                Effect::Taken(_) | Effect::Spent(_) => {}
+            }
+        }
+    }
+
+    fn send(&mut self, from: Place, frame: Frame) {
+        self.hub.frame(self.now, from, frame);
+        self.settle();
+    }
+
+    fn ask<M: Method>(&mut self, from: Place, to: Place, call: u64) {
+        let kind = if M::STREAM { Kind::Open } else { Kind::Call };
+        let header = Header { destination: Some(to), method: M::NUMBER, call: CallId(call), ..Header::new(kind) };
+        self.send(from, Frame { header, body: vec![7].into() });
+    }
+
+    fn piece(&mut self, from: Place, call: CallId, direction: Direction, length: usize) {
+        let header = Header { direction: Some(direction), call, ..Header::new(Kind::Data) };
+        self.send(from, Frame { header, body: vec![0; length].into() });
+    }
+
+    fn answer(&mut self, from: Place, call: CallId) {
+        let header = Header { call, ..Header::new(Kind::Answer) };
+        self.send(from, Frame { header, body: vec![1].into() });
+    }
+
+    fn next(&mut self, place: Place) -> Option<Frame> {
+        self.inbox.entry(place).or_default().pop_front()
+    }
+
+    fn refusal(&mut self, place: Place) -> (CallId, Code) {
+        let frame = self.next(place).expect("a refusal");
+        assert_eq!(frame.header.kind, Kind::Refuse);
+        (frame.header.call, Refusal::from_body(frame.body.as_slice()).code)
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.now += time;
+        self.hub.tick(self.now);
+        self.settle();
+    }
+}
+
+fn some(role: Role) -> Place {
+    (role, Instance(0))
+}
+
+#[test]
+fn a_call_arrives_with_its_true_source_and_its_answer_comes_back() {
+    let mut stage = Stage::new();
+    stage.ask::<storage::Statistics>(CLI, some(Role::Storage), 1);
+    let asked = stage.next(STORAGE).expect("the call");
+    assert_eq!((asked.header.source, asked.header.destination), (Some(CLI), Some(STORAGE)));
+    assert_eq!(asked.header.deadline_ms, 30_000, "the row's own deadline");
+    stage.answer(STORAGE, asked.header.call);
+    let answer = stage.next(CLI).expect("the answer");
+    assert_eq!((answer.header.kind, answer.header.call, answer.header.source), (Kind::Answer, CallId(1), Some(STORAGE)));
+    assert_eq!(stage.hub.unanswered(), 0);
+}
+
+#[test]
+fn who_has_no_row_is_refused_and_who_insists_is_ended() {
+    let mut stage = Stage::new();
+    for call in 1..=u64::from(MAX_FORBIDDEN) {
+        stage.ask::<llm::ListModels>(AGENT, some(Role::Llm), call);
+        assert_eq!(stage.refusal(AGENT), (CallId(call), Code::Forbidden));
+    }
+    assert!(stage.ended.is_empty());
+    stage.ask::<llm::ListModels>(AGENT, some(Role::Llm), 99);
+    assert_eq!(stage.ended, [(AGENT, Misconduct::Insistent)]);
+    assert!(stage.next(LLM).is_none(), "nothing arrived");
+}
+
+/// Every source, destination and method number, against the table read in another way.
+#[test]
+fn exactly_the_rows_of_the_table_pass() {
+    for &from in Role::ALL {
+        for &to in Role::ALL {
+            for method in (0..32).chain(0xff00..0xff04) {
+                let from = (from, Instance(1));
+                let mut stage = Stage::with(TABLE, &[]);
+                for &role in Role::ALL {
+                    if role != Role::Supervisor {
+                        stage.hub.join((role, Instance(1)), Generation(1));
+                        stage.hub.ready((role, Instance(1)));
+                    }
+                }
+                let row = TABLE.iter().find(|row| row.source == from.0 && row.destination == to && row.method == method);
+                let kind = if row.is_some_and(|row| row.stream) { Kind::Open } else { Kind::Call };
+                let flags = if row.is_some_and(|row| row.sensitive) { Flags::SENSITIVE } else { Flags::NONE };
+                let header = Header { destination: Some((to, Instance(0))), method, call: CallId(1), flags, ..Header::new(kind) };
+                stage.send(from, Frame::bare(header));
+                let arrived = stage.next((to, Instance(1))).is_some_and(|frame| frame.header.kind == kind);
+                assert_eq!(arrived, row.is_some(), "{} asks {to} for {method}", from.0);
+            }
+        }
+    }
+}
+
+#[test]
+fn who_says_itself_who_it_is_is_ended() {
+    let mut stage = Stage::new();
+    let header = Header {
+        source: Some(CLI),
+        destination: Some(some(Role::Storage)),
+        method: storage::Statistics::NUMBER,
+        call: CallId(1),
+        ..Header::new(Kind::Call)
+    };
+    stage.send(AGENT, Frame::bare(header));
+    assert_eq!(stage.ended, [(AGENT, Misconduct::Spoofed)]);
+}
+
+#[test]
+fn what_none_of_ours_would_send_ends_its_sender() {
+    let stray = |kind, direction| {
+        Frame::bare(Header { call: CallId(77), direction, credit: u16::from(kind == Kind::Credit), ..Header::new(kind) })
+    };
+    for (frame, why) in [
+        (stray(Kind::Answer, None), Misconduct::AnswerToNothing),
+        (stray(Kind::Refuse, None), Misconduct::AnswerToNothing),
+        (stray(Kind::Data, Some(Direction::Down)), Misconduct::NoStream),
+        (stray(Kind::Data, Some(Direction::Up)), Misconduct::NoStream),
+        (stray(Kind::Credit, Some(Direction::Up)), Misconduct::NoStream),
+        (stray(Kind::End, Some(Direction::Down)), Misconduct::NoStream),
+        (Frame::bare(Header::new(Kind::Hello)), Misconduct::OutOfPlace),
+        (Frame::bare(Header::new(Kind::Drain)), Misconduct::OutOfPlace),
+    ] {
+        let mut stage = Stage::new();
+        stage.send(LLM, frame);
+        assert_eq!(stage.ended, [(LLM, why)]);
+    }
+}
+
+#[test]
+fn a_stream_has_the_credit_the_hub_counts() {
+    let mut stage = Stage::new();
+    stage.ask::<agent::Take>(CLI, AGENT, 1);
+    let call = stage.next(AGENT).expect("the call").header.call;
+    for _ in 0..16 {
+        stage.piece(AGENT, call, Direction::Down, 10);
+    }
+    assert!(stage.ended.is_empty());
+    assert_eq!(stage.inbox[&CLI].len(), 16);
+    let credit = Header { call: CallId(1), direction: Some(Direction::Down), credit: 1, ..Header::new(Kind::Credit) };
+    stage.send(CLI, Frame::bare(credit));
+    assert_eq!(stage.next(AGENT).map(|frame| (frame.header.kind, frame.header.call)), Some((Kind::Credit, call)));
+    stage.piece(AGENT, call, Direction::Down, 10);
+    assert!(stage.ended.is_empty());
+    stage.piece(AGENT, call, Direction::Down, 10);
+    assert_eq!(stage.ended, [(AGENT, Misconduct::NoCredit)]);
+}
+
+#[test]
+fn credit_that_was_never_had_cannot_be_given_back() {
+    let mut stage = Stage::new();
+    stage.ask::<agent::Take>(CLI, AGENT, 1);
+    let credit = Header { call: CallId(1), direction: Some(Direction::Down), credit: 1, ..Header::new(Kind::Credit) };
+    stage.send(CLI, Frame::bare(credit));
+    assert_eq!(stage.ended, [(CLI, Misconduct::FalseCredit)]);
+}
+
+#[test]
+fn when_a_worker_dies_its_callers_hear_how() {
+    let mut stage = Stage::new();
+    stage.ask::<agent::Take>(CLI, AGENT, 1);
+    stage.hub.gone(AGENT, Death { generation: 1, exit: None, signal: Some(9) });
+    stage.settle();
+    let frame = stage.next(CLI).expect("the refusal");
+    let refusal = Refusal::from_body(frame.body.as_slice());
+    assert_eq!((refusal.code, refusal.death.and_then(|death| death.signal)), (Code::PeerDied, Some(9)));
+}
+
+#[test]
+fn when_a_caller_dies_its_workers_stop() {
+    let mut stage = Stage::new();
+    stage.ask::<agent::Take>(CLI, AGENT, 1);
+    let call = stage.next(AGENT).expect("the call").header.call;
+    stage.hub.gone(CLI, Death { generation: 1, exit: Some(0), signal: None });
+    stage.settle();
+    assert_eq!(stage.next(AGENT).map(|frame| (frame.header.kind, frame.header.call)), Some((Kind::Cancel, call)));
+    stage.answer(AGENT, call);
+    assert!(stage.ended.is_empty(), "its late answer is nobody's fault");
+    stage.answer(AGENT, call);
+    assert_eq!(stage.ended, [(AGENT, Misconduct::AnswerToNothing)]);
+}
+
+#[test]
+fn a_question_can_be_taken_back_and_is_still_answered() {
+    let mut stage = Stage::new();
+    stage.ask::<agent::Take>(CLI, AGENT, 1);
+    let call = stage.next(AGENT).expect("the call").header.call;
+    stage.send(CLI, Frame::bare(Header { call: CallId(1), ..Header::new(Kind::Cancel) }));
+    assert_eq!(stage.next(AGENT).map(|frame| frame.header.kind), Some(Kind::Cancel));
+    stage.answer(AGENT, call);
+    assert_eq!(stage.next(CLI).map(|frame| frame.header.kind), Some(Kind::Answer), "what it had is not lost");
+
+    stage.ask::<agent::Take>(CLI, AGENT, 2);
+    stage.send(CLI, Frame::bare(Header { call: CallId(2), ..Header::new(Kind::Cancel) }));
+    stage.wait(Duration::from_millis(u64::from(CANCEL_GRACE_MS) + 1));
+    assert_eq!(stage.refusal(CLI), (CallId(2), Code::Cancelled));
+}
+
+#[test]
+fn a_deadline_holds_for_what_is_asked_on_its_behalf() {
+    let mut stage = Stage::new();
+    let header = Header {
+        destination: Some(AGENT),
+        method: agent::Take::NUMBER,
+        call: CallId(1),
+        deadline_ms: 100,
+        trace: TraceId([3; 16]),
+        ..Header::new(Kind::Open)
+    };
+    stage.send(CLI, Frame::bare(header));
+    let parent = stage.next(AGENT).expect("the call").header.call;
+    stage.now += Duration::from_millis(40);
+    let header = Header {
+        destination: Some(some(Role::Llm)),
+        method: llm::Complete::NUMBER,
+        call: CallId(1),
+        parent: Some(parent),
+        ..Header::new(Kind::Open)
+    };
+    stage.send(AGENT, Frame::bare(header));
+    let child = stage.next(LLM).expect("the call").header;
+    assert_eq!((child.deadline_ms, child.trace, child.parent), (60, TraceId([3; 16]), None));
+    stage.wait(Duration::from_millis(61));
+    assert_eq!(stage.refusal(CLI), (CallId(1), Code::DeadlineExceeded));
+    let told: Vec<Kind> = std::iter::from_fn(|| stage.next(LLM)).map(|frame| frame.header.kind).collect();
+    assert_eq!(told, [Kind::Cancel]);
+}
+
+#[test]
+fn nobody_calls_on_behalf_of_what_is_not_his() {
+    let mut stage = Stage::new();
+    stage.ask::<storage::Statistics>(CLI, some(Role::Storage), 1);
+    let foreign = stage.next(STORAGE).expect("the call").header.call;
+    let header = Header {
+        destination: Some(some(Role::Llm)),
+        method: llm::Complete::NUMBER,
+        call: CallId(1),
+        parent: Some(foreign),
+        ..Header::new(Kind::Open)
+    };
+    stage.send(AGENT, Frame::bare(header));
+    assert_eq!(stage.ended, [(AGENT, Misconduct::ForeignParent)]);
+}
+
+#[test]
+fn a_process_that_serves_one_call_serves_no_second() {
+    let mut stage = Stage::new();
+    stage.ask::<code::Run>(AGENT, some(Role::Code), 1);
+    assert!(stage.next(CODE).is_some());
+    stage.ask::<code::Run>(AGENT, some(Role::Code), 2);
+    assert!(stage.next(CODE).is_none(), "it waits for another process");
+    let second = (Role::Code, Instance(2));
+    stage.hub.join(second, Generation(1));
+    stage.hub.ready(second);
+    stage.settle();
+    assert_eq!(stage.next(second).map(|frame| frame.header.destination), Some(Some(second)));
+}
+
+#[test]
+fn what_waits_keeps_its_order_and_its_stream() {
+    let mut stage = Stage::with(TABLE, &[CLI, AGENT]);
+    stage.hub.set_availability(Role::Code, Availability::Comes);
+    stage.ask::<code::Run>(AGENT, some(Role::Code), 1);
+    assert_eq!(stage.wanted, [Role::Code]);
+    stage.piece(AGENT, CallId(1), Direction::Up, 5);
+    stage.piece(AGENT, CallId(1), Direction::Up, 6);
+    stage.hub.join(CODE, Generation(1));
+    stage.hub.ready(CODE);
+    stage.settle();
+    let got: Vec<_> = std::iter::from_fn(|| stage.next(CODE)).map(|frame| (frame.header.kind, frame.body.len())).collect();
+    assert_eq!(got, [(Kind::Open, 1), (Kind::Data, 5), (Kind::Data, 6)]);
+}
+
+#[test]
+fn what_waits_for_what_cannot_be_had_is_refused() {
+    let mut stage = Stage::with(TABLE, &[CLI]);
+    stage.hub.set_availability(Role::Storage, Availability::Comes);
+    stage.ask::<storage::Statistics>(CLI, some(Role::Storage), 1);
+    stage.hub.set_availability(Role::Storage, Availability::Refused(Refusal::new(Code::Degraded, "no")));
+    stage.settle();
+    assert_eq!(stage.refusal(CLI), (CallId(1), Code::Degraded));
+    stage.ask::<storage::Statistics>(CLI, some(Role::Storage), 2);
+    assert_eq!(stage.refusal(CLI), (CallId(2), Code::Degraded));
+}
+
+#[test]
+fn no_more_is_in_flight_than_the_row_allows() {
+    let mut stage = Stage::new();
+    for call in 1..=4 {
+        stage.ask::<agent::Take>(CLI, AGENT, call);
+    }
+    stage.ask::<agent::Take>(CLI, AGENT, 5);
+    assert_eq!(stage.refusal(CLI), (CallId(5), Code::Busy));
+    let first = stage.next(AGENT).expect("the call").header.call;
+    stage.answer(AGENT, first);
+    stage.next(CLI);
+    stage.ask::<agent::Take>(CLI, AGENT, 6);
+    assert!(stage.next(CLI).is_none(), "an answer makes room");
+}
+
+#[test]
+fn a_request_that_ends_its_worker_twice_is_not_tried_again() {
+    let mut stage = Stage::new();
+    for call in 1..=2 {
+        stage.ask::<storage::Statistics>(CLI, some(Role::Storage), call);
+        stage.hub.gone(STORAGE, Death { generation: call as u32, exit: None, signal: Some(11) });
+        stage.hub.join(STORAGE, Generation(call as u32 + 1));
+        stage.hub.ready(STORAGE);
+        stage.settle();
+        assert_eq!(stage.refusal(CLI), (CallId(call), Code::PeerDied));
+    }
+    stage.ask::<storage::Statistics>(CLI, some(Role::Storage), 3);
+    assert_eq!(stage.refusal(CLI), (CallId(3), Code::Quarantined));
+    stage.ask::<storage::ListTraces>(CLI, some(Role::Storage), 4);
+    assert!(stage.next(CLI).is_none(), "others pass");
+}
+
+/// A table with a way out of the machine, which the real one does not have yet.
+const LEAKY: &[Row] = &[
+    Row { marks: Marks::READS_PRIVATE, ..ROW },
+    Row { method: 2, marks: Marks::BRINGS_UNTRUSTED, ..ROW },
+    Row { method: 3, marks: Marks::EGRESS, ..ROW },
+];
+const ROW: Row = Row {
+    source: Role::Agent,
+    destination: Role::Storage,
+    method: 1,
+    name: "Test",
+    stream: false,
+    sensitive: false,
+    max_body: 10,
+    in_flight: 10,
+    per_second: 10,
+    deadline_s: 10,
+    marks: Marks::NONE,
+    fresh: false,
+};
+
+#[test]
+fn a_liar_cannot_send_out_what_it_read_once_a_stranger_has_spoken() {
+    let mut stage = Stage::with(LEAKY, &[AGENT, STORAGE]);
+    let mut call = 0;
+    let mut ask = |stage: &mut Stage, method| {
+        call += 1;
+        let header = Header { destination: Some(STORAGE), method, call: CallId(call), ..Header::new(Kind::Call) };
+        stage.send(AGENT, Frame::bare(header));
+        stage.next(AGENT).map(|frame| Refusal::from_body(frame.body.as_slice()).code)
+    };
+    assert_eq!(ask(&mut stage, 3), None);
+    assert_eq!(ask(&mut stage, 1), None);
+    assert_eq!(ask(&mut stage, 3), None);
+    assert_eq!(ask(&mut stage, 2), None);
+    assert_eq!(ask(&mut stage, 3), Some(Code::NeedsApproval));
+}
+
+#[derive(Clone, Debug)]
+enum Move {
+    Ask(u8),
+    Piece(u8, bool, u16),
+    Answer(u8),
+    Cancel(u8),
+    Die(u8),
+    Return(u8),
+    Wait(u16),
+    Noise(Vec<u8>),
+}
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let one = prop_oneof![
+        4 => any::<u8>().prop_map(Move::Ask),
+        2 => (any::<u8>(), any::<bool>(), any::<u16>()).prop_map(|(who, up, length)| Move::Piece(who, up, length)),
+        3 => any::<u8>().prop_map(Move::Answer),
+        1 => any::<u8>().prop_map(Move::Cancel),
+        1 => any::<u8>().prop_map(Move::Die),
+        1 => any::<u8>().prop_map(Move::Return),
+        1 => any::<u16>().prop_map(Move::Wait),
+        1 => prop::collection::vec(any::<u8>(), 64..80).prop_map(Move::Noise),
+    ];
+    prop::collection::vec(one, 1..120)
+}
+
+proptest! {
+    /// Whatever the processes do and however they die, every call gets one terminal answer, and the hub forgets it.
+    #[test]
+    fn every_call_is_answered_once(moves in moves()) {
+        let places = [CLI, AGENT, STORAGE, LLM, CODE];
+        let mut stage = Stage::new();
+        let mut next_call = 0;
+        let mut open: HashSet<CallId> = HashSet::new();
+        let mut to_answer: HashMap<Place, Vec<CallId>> = HashMap::new();
+        let collect = |stage: &mut Stage, open: &mut HashSet<CallId>, to_answer: &mut HashMap<Place, Vec<CallId>>| -> Result<(), TestCaseError> {
+            for frame in std::iter::from_fn(|| stage.next(CLI)) {
+                if matches!(frame.header.kind, Kind::Answer | Kind::Refuse) {
+                    prop_assert!(open.remove(&frame.header.call), "answered twice or never asked");
+                }
+            }
+            for place in [AGENT, STORAGE, LLM, CODE] {
+                for frame in std::iter::from_fn(|| stage.next(place)) {
+                    if matches!(frame.header.kind, Kind::Call | Kind::Open) {
+                        to_answer.entry(place).or_default().push(frame.header.call);
+                    }
+                }
+            }
+            Ok(())
+        };
+        let pick = |number: u8| places[1 + usize::from(number) % 4];
+        for one in moves {
+            match one {
+                Move::Ask(number) => {
+                    next_call += 1;
+                    open.insert(CallId(next_call));
+                    match number % 3 {
+                        0 => stage.ask::<agent::Take>(CLI, AGENT, next_call),
+                        1 => stage.ask::<storage::Statistics>(CLI, some(Role::Storage), next_call),
+                        _ => stage.ask::<llm::ListModels>(CLI, some(Role::Llm), next_call),
+                    }
+                }
+                Move::Piece(who, up, length) => {
+                    let call = CallId(u64::from(who) % (next_call + 1));
+                    if call != CallId(0) {
+                        let (from, direction) = if up { (CLI, Direction::Up) } else { (AGENT, Direction::Down) };
+                        stage.piece(from, call, direction, usize::from(length));
+                    }
+                }
+                Move::Answer(number) => {
+                    let place = pick(number);
+                    if let Some(call) = to_answer.get_mut(&place).and_then(Vec::pop) {
+                        stage.answer(place, call);
+                    }
+                }
+                Move::Cancel(number) => {
+                    let call = CallId(u64::from(number) % (next_call + 1));
+                    if call != CallId(0) {
+                        stage.send(CLI, Frame::bare(Header { call, ..Header::new(Kind::Cancel) }));
+                    }
+                }
+                Move::Die(number) => {
+                    stage.hub.gone(pick(number), Death { generation: 1, exit: None, signal: Some(9) });
+                    stage.settle();
+                }
+                Move::Return(number) => {
+                    let place = pick(number);
+                    stage.hub.gone(place, Death { generation: 1, exit: None, signal: Some(9) });
+                    stage.hub.join(place, Generation(2));
+                    stage.hub.ready(place);
+                    stage.settle();
+                }
+                Move::Wait(millis) => stage.wait(Duration::from_millis(millis.into())),
+                Move::Noise(bytes) => {
+                    if let Ok(header) = Header::decode(bytes.first_chunk().unwrap_or(&[0; 64])) {
+                        stage.send(LLM, Frame::bare(header));
+                    }
+                }
+            }
+            collect(&mut stage, &mut open, &mut to_answer)?;
+        }
+        for place in [AGENT, STORAGE, LLM, CODE] {
+            stage.hub.gone(place, Death { generation: 1, exit: None, signal: Some(9) });
+        }
+        stage.wait(Duration::from_secs(4000));
+        collect(&mut stage, &mut open, &mut to_answer)?;
+        prop_assert!(open.is_empty(), "never answered: {open:?}");
+        prop_assert_eq!(stage.hub.unanswered(), 0);
+        prop_assert!(stage.hub.next_deadline().is_none() && stage.hub.waiting.is_empty());
+    }
+}

@@ -1,0 +1,66 @@
+//! Locking a process down to what its role needs, and proving it, before it has a second thread.
+//!
+//! The steps are in the order in which they take rights away: namespaces, limits, capabilities, Landlock, seccomp. Where
+//! the kernel refuses namespaces, Landlock and seccomp alone must suffice; where it has no Landlock or no seccomp, the
+//! role does not start. Then every act that [`rights`] forbids is tried; one that succeeds ends the process.
+//!
+//! **Architecture Invariant:** nothing here is ever loosened to get a role to start, and nothing of it is undone later.
+
+mod acts;
+#[cfg(target_os = "linux")]
+mod landlocked;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+mod namespaces;
+#[cfg(not(target_os = "linux"))]
+mod other;
+pub mod rights;
+#[cfg(target_os = "linux")]
+mod seccomp;
+
+use std::os::fd::OwnedFd;
+
+use ipc::messages::start::{Proof, Wall};
+#[cfg(target_os = "linux")]
+pub use linux::Linux as Here;
+#[cfg(not(target_os = "linux"))]
+pub use other::Other as Here;
+use rights::Rights;
+
+/// What a role was born with, and what its walls are built around.
+pub struct Birthright {
+    /// The one directory it may use.
+    pub directory: Option<OwnedFd>,
+    /// The TCP ports it may connect to.
+    pub ports: Vec<u16>,
+    /// The process that must not survive us the other way round: our parent.
+    pub parent: i32,
+}
+
+/// A wall that had to stand and does not, or an act that had to fail and did not.
+#[derive(Debug, thiserror::Error)]
+#[error("lock the process down: {0}")]
+pub struct Breach(pub String);
+
+/// One operating system's way of taking rights away.
+pub trait Lockdown {
+    /// Takes away everything that `rights` does not list. The process has one thread when this is called.
+    fn lock(rights: &Rights, birthright: &Birthright) -> Result<Vec<Wall>, Breach>;
+
+    /// The last turn of the key, after the proofs: what was refused with an error so far now ends the process, where
+    /// the role wants it so.
+    fn seal(rights: &Rights) -> Result<Vec<Wall>, Breach>;
+}
+
+/// Locks this process down and proves it.
+pub fn enter(rights: &Rights, birthright: &Birthright) -> Result<(Vec<Wall>, Vec<Proof>), Breach> {
+    let mut walls = Here::lock(rights, birthright)?;
+    let proofs = acts::prove(rights, birthright)?;
+    walls.extend(Here::seal(rights)?);
+    Ok((walls, proofs))
+}
+
+fn wall(name: &str, enforced: bool, detail: impl Into<String>) -> Wall {
+    Wall { name: name.to_owned(), enforced, detail: detail.into() }
+}

@@ -1,0 +1,153 @@
+//! What each role may do once it has locked itself down: design §2 as data, read top to bottom.
+//!
+//! A right that is not in this table does not exist, and [`acts`](super::acts) tries what the table forbids, so a new
+//! right cannot be granted without the proof of its absence elsewhere.
+
+use ipc::Role;
+
+/// The files a role may open after lockdown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Files {
+    /// None. What it needs it was handed as a descriptor or read before.
+    None,
+    /// Everything below the one directory it was born with, for reading and writing.
+    OneDirectory,
+}
+
+/// The sockets a role may make after lockdown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// None.
+    None,
+    /// TCP connections to 443, 53 and the ports the person configured.
+    TcpConnect,
+}
+
+/// What happens when a system call is made that is not on the role's list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forbidden {
+    /// The call fails with `EPERM`.
+    Errno,
+    /// The process dies at once.
+    Kill,
+}
+
+/// What one role may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Rights {
+    /// Whose rights they are.
+    pub role: Role,
+    /// Files it may open.
+    pub files: Files,
+    /// Sockets it may make.
+    pub network: Network,
+    /// The system calls beyond those that every role needs to live.
+    pub calls: &'static [Calls],
+    /// What the other system calls do.
+    pub forbidden: Forbidden,
+    /// Most open descriptors.
+    pub open_files: u64,
+    /// Most bytes of address space; `None` where a database is mapped.
+    pub address_space: Option<u64>,
+    /// Its memory cannot be read by other processes of the same person: it holds keys.
+    pub undumpable: bool,
+}
+
+/// Groups of system calls; [`seccomp`](super::seccomp) says which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Calls {
+    /// Read, write and sync a descriptor that was handed over, at a place.
+    HandedFile,
+    /// Lock pages against swapping and dumping.
+    LockMemory,
+    /// Open, rename, remove, list and lock files; map them shared.
+    Directory,
+    /// Connect over TCP.
+    TcpConnect,
+}
+
+const GIB: u64 = 1 << 30;
+
+/// The rights of every role that is spawned.
+pub const TABLE: &[Rights] = &[
+    Rights {
+        role: Role::Storage,
+        files: Files::OneDirectory,
+        network: Network::None,
+        calls: &[Calls::HandedFile, Calls::Directory],
+        forbidden: Forbidden::Errno,
+        open_files: 256,
+        address_space: None,
+        undumpable: true,
+    },
+    Rights {
+        role: Role::Crypto,
+        files: Files::None,
+        network: Network::None,
+        calls: &[Calls::HandedFile, Calls::LockMemory],
+        forbidden: Forbidden::Kill,
+        open_files: 32,
+        address_space: Some(4 * GIB),
+        undumpable: true,
+    },
+    Rights {
+        role: Role::Llm,
+        files: Files::None,
+        network: Network::TcpConnect,
+        calls: &[Calls::TcpConnect],
+        forbidden: Forbidden::Errno,
+        open_files: 256,
+        address_space: Some(4 * GIB),
+        undumpable: true,
+    },
+    Rights {
+        role: Role::Agent,
+        files: Files::None,
+        network: Network::None,
+        calls: &[],
+        forbidden: Forbidden::Errno,
+        open_files: 32,
+        address_space: Some(4 * GIB),
+        undumpable: false,
+    },
+    Rights {
+        role: Role::Code,
+        files: Files::None,
+        network: Network::None,
+        calls: &[],
+        forbidden: Forbidden::Errno,
+        open_files: 16,
+        address_space: Some(4 * GIB),
+        undumpable: false,
+    },
+];
+
+/// The rights of a role; `None` for those that are not spawned.
+pub fn of(role: Role) -> Option<&'static Rights> {
+    TABLE.iter().find(|rights| rights.role == role)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_parses_strangers_words_has_no_files_and_no_network() {
+        for role in [Role::Agent, Role::Code] {
+            let rights = of(role).expect("spawned");
+            assert_eq!((rights.files, rights.network, rights.calls.len()), (Files::None, Network::None, 0));
+        }
+    }
+
+    #[test]
+    fn only_one_role_reaches_the_network_and_it_has_no_files() {
+        let online: Vec<_> = TABLE.iter().filter(|rights| rights.network != Network::None).collect();
+        assert_eq!(online.len(), 1);
+        assert_eq!((online[0].role, online[0].files), (Role::Llm, Files::None));
+    }
+
+    #[test]
+    fn what_holds_the_keys_dies_at_the_first_forbidden_call() {
+        assert_eq!(of(Role::Crypto).expect("spawned").forbidden, Forbidden::Kill);
+    }
+}

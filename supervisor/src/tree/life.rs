@@ -1,0 +1,388 @@
+//! Starting, restarting and reaping.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    os::{
+        fd::{AsFd as _, OwnedFd},
+        unix::{ffi::OsStrExt as _, fs::OpenOptionsExt as _},
+    },
+    path::Path,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use ipc::{
+    Code, Refusal, Role,
+    id::{CallId, ConversationId, Generation, Instance},
+    link,
+    messages::{
+        common::Done,
+        start::{Hello, Start, Work},
+        supervisor::Closed,
+    },
+};
+use rustix::fs::{FlockOperation, flock};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, unix::AsyncFd},
+    net::unix::pipe,
+};
+
+use super::{
+    CannotBegin, PERMANENT, Tree,
+    log::MAX_LINE,
+    not_signed_in,
+    process::{Process, Started, State, death},
+    restart::Verdict,
+    spawn::{Spawned, spawn},
+};
+use crate::hub::{Availability, Place};
+
+/// How long a process may take to lock itself down and say that it is ready.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a process that has answered its one call may take to go.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// The one process of a permanent role.
+const ONLY: Instance = Instance(1);
+
+/// Makes sure that this is the only supervisor of this data directory, for as long as it lives.
+pub(super) fn take_lock(path: &Path) -> Result<OwnedFd, CannotBegin> {
+    let file = private_file(path)?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| CannotBegin::Locked)?;
+    Ok(file.into())
+}
+
+/// Opens the file of wrapped keys, to be handed to the key process. What is in it is not this process's business.
+pub(super) fn open_slots(path: &Path) -> Result<OwnedFd, CannotBegin> {
+    Ok(private_file(path)?.into())
+}
+
+fn private_file(path: &Path) -> Result<File, CannotBegin> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    file.map_err(|error| CannotBegin::File { what: path.display().to_string(), error })
+}
+
+impl Tree {
+    /// Starts what is needed before anybody has asked for anything.
+    pub fn begin(&self) {
+        self.start_permanent(Role::Crypto);
+        self.start_code();
+    }
+
+    /// Somebody waits for a process of this role.
+    pub(super) fn wanted(&self, role: Role) {
+        match role {
+            Role::Llm | Role::Crypto => self.start_permanent(role),
+            Role::Code => {
+                let state = self.lock();
+                let coming = state.processes.iter().any(|(place, process)| place.0 == Role::Code && process.state == State::Starting);
+                drop(state);
+                if !coming {
+                    self.start_code();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Starts the one process of a role, unless it is there or must not be started.
+    pub(super) fn start_permanent(&self, role: Role) {
+        let mut state = self.lock();
+        if state.draining || state.role(role).degraded.is_some() || state.processes.contains_key(&(role, ONLY)) {
+            return;
+        }
+        let work = match role {
+            Role::Crypto => Work::Crypto,
+            Role::Llm => Work::Llm { ports: state.ports.iter().copied().collect() },
+            Role::Storage => {
+                let Some(space) = &state.space else { return };
+                let directory = state.places.spaces().join(space).as_os_str().as_bytes().to_vec();
+                Work::Storage { directory, first: true }
+            }
+            _ => return,
+        };
+        state.role(role).generation += 1;
+        let generation = Generation(state.role(role).generation);
+        drop(state);
+        self.start((role, ONLY), generation, work);
+    }
+
+    /// Starts a process that waits for a run.
+    pub(super) fn start_code(&self) {
+        let mut state = self.lock();
+        if state.draining || state.role(Role::Code).degraded.is_some() {
+            return;
+        }
+        let instance = state.new_instance(Role::Code);
+        drop(state);
+        self.start((Role::Code, instance), Generation(1), Work::Code);
+    }
+
+    /// Starts the agent of a conversation.
+    pub(super) fn start_agent(&self, conversation: ConversationId) -> Instance {
+        let instance = self.lock().new_instance(Role::Agent);
+        self.start((Role::Agent, instance), Generation(1), Work::Agent { conversation });
+        instance
+    }
+
+    fn start(&self, place: Place, generation: Generation, work: Work) {
+        let mut state = self.lock();
+        let start = Start { hello: Hello::ours(), role: place.0, instance: place.1.0, generation: generation.0, work, log: state.level };
+        let handed = if place.0 == Role::Crypto { vec![state.slots.as_fd()] } else { Vec::new() };
+        let spawned = spawn(&start, &handed);
+        drop(handed);
+        let started = spawned.and_then(|spawned| self.adopt(&mut state, place, generation, spawned));
+        if let Err(error) = started {
+            state.log.note("cannot spawn", serde_json::json!({ "role": place.0.name(), "error": error.to_string() }));
+            drop(state);
+            self.after_end(place, None, format!("could not be started: {error}"));
+        }
+    }
+
+    /// Takes in a process that was spawned, and sets the tasks that belong to it.
+    fn adopt(&self, state: &mut super::Everything, place: Place, generation: Generation, spawned: Spawned) -> std::io::Result<()> {
+        let Spawned { child, pidfd, data, control, log } = spawned;
+        let (data_in, data_out) = link::open(data)?;
+        let (control_in, control_out) = link::open(control)?;
+        let (data_out, control_out) = (Rc::new(data_out), Rc::new(control_out));
+        let pid = i32::try_from(child.id()).unwrap_or(0);
+        let pidfd = Rc::new(pidfd);
+        let exit = AsyncFd::new(rustix::io::fcntl_dupfd_cloexec(&*pidfd, 3)?)?;
+        let log = pipe::Receiver::from_owned_fd(log)?;
+        let process = Process {
+            state: State::Starting,
+            generation,
+            since: Instant::now(),
+            ready_at: None,
+            report: Default::default(),
+            missed: 0,
+            pid,
+            data: Rc::clone(&data_out),
+            control: Rc::clone(&control_out),
+            child: Some(Started { child, pidfd }),
+        };
+        state.processes.insert(place, process);
+        state.hub.join(place, generation);
+        for inbox in [data_in, control_in] {
+            tokio::task::spawn_local(self.clone().read(place, inbox));
+        }
+        for outbox in [data_out, control_out] {
+            tokio::task::spawn_local(Self::write(outbox));
+        }
+        tokio::task::spawn_local(self.clone().listen(place, log));
+        tokio::task::spawn_local(self.clone().wait(place, exit));
+        tokio::task::spawn_local(self.clone().expect_ready(place));
+        Ok(())
+    }
+
+    /// Takes down what a process logs.
+    async fn listen(self, place: Place, log: pipe::Receiver) {
+        let mut reader = BufReader::with_capacity(MAX_LINE, log);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let limit = MAX_LINE as u64;
+            match (&mut reader).take(limit).read_until(b'\n', &mut line).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => self.lock().log.from_process(place, String::from_utf8_lossy(&line).trim_end()),
+            }
+        }
+    }
+
+    /// Reaps a process when it ends.
+    async fn wait(self, place: Place, exit: AsyncFd<OwnedFd>) {
+        loop {
+            let Ok(mut ready) = exit.readable().await else { return };
+            let mut state = self.lock();
+            let Some(process) = state.processes.get_mut(&place) else { return };
+            let Some(started) = &mut process.child else { return };
+            match started.child.try_wait() {
+                Ok(None) => ready.clear_ready(),
+                Ok(Some(status)) => {
+                    let (generation, ready_for) = (process.generation, process.ready_at.map(|at| at.elapsed()));
+                    let draining = process.state == State::Draining;
+                    let death = death(generation, status);
+                    state.processes.remove(&place);
+                    let taken = state.hub.is_taken(place);
+                    state.hub.gone(place, death);
+                    let quiet = draining || taken || (status.success() && place.0 == Role::Agent);
+                    if !quiet {
+                        state.log.note("ended", serde_json::json!({ "role": place.0.name(), "instance": place.1.0, "how": death.to_string() }));
+                    }
+                    drop(state);
+                    self.settle();
+                    self.0.ended.notify_waiters();
+                    if quiet && !PERMANENT.contains(&place.0) {
+                        self.forget(place);
+                    } else if draining {
+                        self.settle();
+                    } else {
+                        self.after_end(place, ready_for, death.to_string());
+                    }
+                    return;
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// A process that is not ready in time never will be.
+    async fn expect_ready(self, place: Place) {
+        tokio::time::sleep(PATIENCE).await;
+        let late = self.lock().processes.get(&place).is_some_and(|process| process.state == State::Starting);
+        if late {
+            self.end(place, "it was not ready in time");
+        }
+    }
+
+    /// A process has ended that should not have.
+    fn after_end(&self, place: Place, ready_for: Option<Duration>, how: String) {
+        let role = place.0;
+        self.forget(place);
+        let mut state = self.lock();
+        state.role(role).last_end = Some(how.clone());
+        if role == Role::Crypto {
+            // The keys are gone, so everything is locked.
+            drop(state);
+            self.close_space(None);
+            state = self.lock();
+        }
+        let wanted = match role {
+            Role::Storage => state.space.is_some(),
+            Role::Crypto | Role::Llm | Role::Code => true,
+            _ => false,
+        };
+        if !wanted || state.draining || state.role(role).degraded.is_some() {
+            return;
+        }
+        match state.role(role).restarts.ended(Instant::now(), ready_for, jitter()) {
+            Verdict::After(wait) => {
+                drop(state);
+                let tree = self.clone();
+                tokio::task::spawn_local(async move {
+                    tokio::time::sleep(wait).await;
+                    match role {
+                        Role::Code => tree.start_code(),
+                        role => tree.start_permanent(role),
+                    }
+                });
+            }
+            Verdict::Degraded => {
+                drop(state);
+                let sentence = format!("the {role} process {how} again and again and is not started any more; `lamos tail` shows why, `lamos restart {role}` tries again");
+                self.degrade(role, Refusal::new(Code::Degraded, sentence));
+            }
+        }
+    }
+
+    /// A process said why it cannot start. Starting it again would change nothing.
+    pub(super) fn cannot_start(&self, place: Place, refusal: Refusal) {
+        let mut state = self.lock();
+        state.log.note("cannot start", serde_json::json!({ "role": place.0.name(), "why": refusal.sentence }));
+        if let Some(process) = state.processes.get_mut(&place) {
+            process.state = State::Draining;
+        }
+        drop(state);
+        self.degrade(place.0, refusal);
+    }
+
+    /// Leaves a role as it is until a person wants it otherwise; everybody who waits for it hears why.
+    fn degrade(&self, role: Role, refusal: Refusal) {
+        let mut state = self.lock();
+        if role == Role::Agent {
+            // The next conversation is another process.
+            return;
+        }
+        state.role(role).degraded = Some(refusal.clone());
+        state.hub.set_availability(role, Availability::Refused(refusal.clone()));
+        state.log.note("degraded", serde_json::json!({ "role": role.name(), "why": refusal.sentence }));
+        drop(state);
+        self.settle();
+        match role {
+            Role::Storage => self.answer_opening(Err(&refusal)),
+            Role::Llm => self.answer_allowing(Err(&refusal)),
+            _ => {}
+        }
+    }
+
+    /// Starts a role again because a person wants it, whatever happened before.
+    pub fn restart(&self, role: Role) -> Result<(), Refusal> {
+        let mut state = self.lock();
+        if !PERMANENT.contains(&role) && role != Role::Code {
+            return Err(Refusal::new(Code::NotFound, format!("{role} is not a process that can be restarted")));
+        }
+        if role == Role::Storage && state.space.is_none() {
+            return Err(not_signed_in());
+        }
+        state.role(role).restarts.forgive();
+        let was_degraded = state.role(role).degraded.take().is_some();
+        state.hub.set_availability(role, Availability::Comes);
+        let running: Vec<Place> = state.processes.keys().copied().filter(|place| place.0 == role).collect();
+        for place in &running {
+            if let Some(process) = state.processes.get(place) {
+                process.kill();
+            }
+        }
+        drop(state);
+        if running.is_empty() || was_degraded {
+            match role {
+                Role::Code => self.start_code(),
+                role => self.start_permanent(role),
+            }
+        }
+        Ok(())
+    }
+
+    /// A process has answered its one call and has nothing left to do.
+    pub(super) fn retire(&self, place: Place) {
+        if let Some(process) = self.lock().processes.get_mut(&place) {
+            process.state = State::Draining;
+        }
+        let tree = self.clone();
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(LINGER).await;
+            if let Some(process) = tree.lock().processes.get(&place) {
+                process.kill();
+            }
+        });
+    }
+
+    /// Ends every process that works on the open space, forgets which it is, and then answers who asked for it.
+    pub(super) fn close_space(&self, asked: Option<CallId>) {
+        let mut state = self.lock();
+        state.space = None;
+        state.role(Role::Storage).degraded = None;
+        state.role(Role::Storage).generation = 0;
+        state.hub.set_availability(Role::Storage, Availability::Refused(not_signed_in()));
+        drop(state);
+        self.answer_opening(Err(&not_signed_in()));
+        let tree = self.clone();
+        tokio::task::spawn_local(async move {
+            tree.finish(&[Role::Agent, Role::Storage]).await;
+            if let Some(call) = asked {
+                tree.answer::<Closed>(call, Ok(&Done));
+            }
+            // Another space may have been opened meanwhile; its archive waited for this one to end.
+            tree.start_permanent(Role::Storage);
+        });
+    }
+
+    /// Makes the directory of a space. The name was made by the key process from nothing but randomness.
+    pub(super) fn make_space(&self, name: &str) -> Result<(), Refusal> {
+        let path = self.lock().places.spaces().join(name);
+        let made = crate::places::private_directory(&path);
+        made.map_err(|error| Refusal::new(Code::ArchiveUnavailable, error.to_string()))?;
+        // The name of a new directory must be on disk before anything in it is promised to be.
+        if let Ok(parent) = fs::File::open(self.lock().places.spaces()) {
+            let _ = parent.sync_all();
+        }
+        Ok(())
+    }
+}
+
+/// A number from 0 to 1 that differs between two restarts.
+fn jitter() -> f64 {
+    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.subsec_nanos());
+    f64::from(nanos % 1000) / 1000.0
+}

@@ -1,0 +1,392 @@
+//! The supervisor: it owns every process, moves frames between them by the hub's word, and decides who lives.
+//!
+//! One thread, one runtime, one [`Tree`]. Each process has a task that reads its sockets and one that waits for its
+//! end; all of them come here, and what the hub answers is done at once, so that a frame is passed on in the same turn
+//! in which it was read.
+//!
+//! **Architecture Invariant:** the supervisor decodes only what is addressed to itself (`service`), holds no secret, and
+//! parses nothing that a stranger wrote.
+
+mod drain;
+mod health;
+mod life;
+pub mod log;
+pub mod process;
+mod restart;
+mod service;
+pub mod spawn;
+pub mod status;
+
+use std::{
+    cell::{RefCell, RefMut},
+    collections::{BTreeSet, HashMap},
+    os::fd::OwnedFd,
+    rc::Rc,
+    time::Instant,
+};
+
+use ipc::{
+    Code, Refusal, Role, codec,
+    frame::Frame,
+    header::{Flags, Header, Kind},
+    id::{CallId, ConversationId, Generation, Instance},
+    link::{Inbox, LinkError, Outbox},
+    messages::start::{Hello, LogLevel, Outcome},
+    policy::TABLE,
+};
+use log::Log;
+use process::{Process, State};
+use restart::Restarts;
+use tokio::sync::Notify;
+
+use crate::{
+    hub::{Availability, Effect, Hub, Lane, Place, SUPERVISOR},
+    places::Places,
+};
+
+/// The roles that are started and restarted without a conversation or a run that needs them.
+const PERMANENT: &[Role] = &[Role::Storage, Role::Crypto, Role::Llm];
+
+/// Why the supervisor cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotBegin {
+    /// Another one is there.
+    #[error("another Lamos uses this data directory")]
+    Locked,
+    /// The directories cannot be used.
+    #[error("{0}")]
+    Places(#[from] crate::places::NoPlace),
+    /// A file in them cannot be used.
+    #[error("cannot use {what}: {error}")]
+    File {
+        /// Which.
+        what: String,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+/// The one installation's supervisor. Cheap to clone: all clones are the same.
+#[derive(Clone)]
+pub struct Tree(Rc<Inner>);
+
+struct Inner {
+    state: RefCell<Everything>,
+    /// A deadline came nearer than the clock was set for.
+    hurry: Notify,
+    /// A process has ended.
+    ended: Notify,
+    /// Nothing more is to be done: the supervisor may exit.
+    done: Notify,
+}
+
+/// All that the supervisor knows.
+pub(crate) struct Everything {
+    pub(crate) hub: Hub,
+    pub(crate) processes: HashMap<Place, Process>,
+    pub(crate) roles: HashMap<Role, RoleState>,
+    pub(crate) places: Places,
+    pub(crate) log: Log,
+    pub(crate) begun: Instant,
+    pub(crate) draining: bool,
+    /// A command line that said it serves; there is one at most.
+    pub(crate) serving: Option<Place>,
+    level: LogLevel,
+    slots: OwnedFd,
+    /// Held for as long as this process lives.
+    _lock: OwnedFd,
+    last_instance: HashMap<Role, u32>,
+    /// The directory of the open space.
+    space: Option<String>,
+    ports: BTreeSet<u16>,
+    conversations: HashMap<ConversationId, Instance>,
+    engaging: HashMap<Instance, service::Engaging>,
+    own_calls: HashMap<CallId, Instance>,
+    last_own_call: u64,
+    /// Calls of `Opened` that wait for the archive.
+    opening: Vec<CallId>,
+    /// Calls of `AllowPorts` that wait for the model process.
+    allowing: Vec<CallId>,
+    /// What the clock is set for.
+    alarm: Option<Instant>,
+}
+
+/// What the supervisor knows of a role beyond its processes.
+#[derive(Default)]
+pub(crate) struct RoleState {
+    pub(crate) restarts: Restarts,
+    pub(crate) generation: u32,
+    /// Why it is not started again.
+    pub(crate) degraded: Option<Refusal>,
+    /// How its last process ended.
+    pub(crate) last_end: Option<String>,
+}
+
+impl Tree {
+    /// Takes the data directory and makes what must be there. No process is started yet.
+    pub fn new(places: Places, level: LogLevel) -> Result<Tree, CannotBegin> {
+        places.make()?;
+        let lock = life::take_lock(&places.lock())?;
+        let slots = life::open_slots(&places.slots())?;
+        let mut hub = Hub::new(TABLE);
+        for role in [Role::Crypto, Role::Llm, Role::Code, Role::Agent] {
+            hub.set_availability(role, Availability::Comes);
+        }
+        hub.set_availability(Role::Storage, Availability::Refused(not_signed_in()));
+        let log = Log::open(&places.state);
+        Ok(Tree(Rc::new(Inner {
+            state: RefCell::new(Everything {
+                hub,
+                processes: HashMap::new(),
+                roles: HashMap::new(),
+                places,
+                log,
+                begun: Instant::now(),
+                draining: false,
+                serving: None,
+                level,
+                slots,
+                _lock: lock,
+                last_instance: HashMap::new(),
+                space: None,
+                ports: BTreeSet::new(),
+                conversations: HashMap::new(),
+                engaging: HashMap::new(),
+                own_calls: HashMap::new(),
+                last_own_call: 0,
+                opening: Vec::new(),
+                allowing: Vec::new(),
+                alarm: None,
+            }),
+            hurry: Notify::new(),
+            ended: Notify::new(),
+            done: Notify::new(),
+        })))
+    }
+
+    pub(crate) fn lock(&self) -> RefMut<'_, Everything> {
+        self.0.state.borrow_mut()
+    }
+
+    /// Waits until the supervisor has nothing more to do.
+    pub async fn done(&self) {
+        self.0.done.notified().await;
+    }
+
+    /// A frame has come from a process.
+    fn frame(&self, from: Place, frame: Frame) {
+        match frame.header.kind {
+            Kind::Ping if frame.header.flags.has(Flags::REPLY) => {
+                if let Some(process) = self.lock().processes.get_mut(&from) {
+                    process.missed = 0;
+                }
+            }
+            Kind::Hello => self.greeted(from, frame.body.as_slice()),
+            Kind::Ready => self.reported(from, frame.body.as_slice()),
+            _ => {
+                self.lock().hub.frame(Instant::now(), from, frame);
+                self.settle();
+            }
+        }
+    }
+
+    fn greeted(&self, from: Place, body: &[u8]) {
+        if codec::decode::<Hello>(body).is_ok_and(|hello| hello.matches(&Hello::ours())) {
+            return;
+        }
+        self.end(from, "it speaks another version");
+    }
+
+    /// A process says that it is ready, or why it cannot be.
+    fn reported(&self, from: Place, body: &[u8]) {
+        let mut state = self.lock();
+        let Some(process) = state.processes.get_mut(&from).filter(|process| process.state == State::Starting) else {
+            drop(state);
+            return self.end(from, "it said twice that it is ready");
+        };
+        match codec::decode::<Outcome>(body) {
+            Ok(Outcome::Ready(report)) => {
+                process.state = State::Ready;
+                process.ready_at = Some(Instant::now());
+                process.report = report;
+                state.hub.ready(from);
+                drop(state);
+                self.came_up(from);
+            }
+            Ok(Outcome::Failed(refusal)) => {
+                drop(state);
+                self.cannot_start(from, refusal);
+            }
+            Err(error) => {
+                drop(state);
+                self.end(from, &error.to_string());
+            }
+        }
+        self.settle();
+    }
+
+    /// Does what the hub wants done, until it wants nothing more.
+    fn settle(&self) {
+        loop {
+            let effects = self.lock().hub.effects();
+            if effects.is_empty() {
+                break;
+            }
+            for effect in effects {
+                match effect {
+                    Effect::Deliver { to: SUPERVISOR, frame, .. } => self.serve(frame),
+                    Effect::Deliver { to, lane, frame } => self.deliver(to, lane, frame),
+                    Effect::Wanted(role) => self.wanted(role),
+                    Effect::Taken((Role::Code, _)) => self.start_code(),
+                    Effect::Taken(_) => {}
+                    Effect::Spent(place) => self.retire(place),
+                    Effect::End { who, why } => self.end(who, &why.to_string()),
+                }
+            }
+        }
+        let next = self.lock().hub.next_deadline();
+        let mut state = self.lock();
+        if next.is_some_and(|next| state.alarm.is_none_or(|alarm| next < alarm)) {
+            state.alarm = next;
+            self.0.hurry.notify_one();
+        }
+    }
+
+    fn deliver(&self, to: Place, lane: Lane, frame: Frame) {
+        let state = self.lock();
+        let Some(process) = state.processes.get(&to) else { return };
+        if process.data.queued() > ipc::limits::MAX_QUEUED {
+            drop(state);
+            return self.end(to, "it does not read what it is sent");
+        }
+        process.send(lane, frame);
+    }
+
+    /// Reads one socket of a process until it ends.
+    async fn read(self, place: Place, mut inbox: Inbox) {
+        loop {
+            match inbox.next().await {
+                Ok(Some(frame)) => self.frame(place, frame),
+                Ok(None) => break,
+                Err(LinkError::Frame(error)) => return self.end(place, &format!("it sent what is no frame: failed to {error}")),
+                Err(LinkError::Socket(_)) => break,
+            }
+        }
+        if place.0 == Role::Cli {
+            self.detached(place);
+        }
+    }
+
+    /// Writes what could not be written at once.
+    async fn write(outbox: Rc<Outbox>) {
+        // The reader of the same socket sees that it ended.
+        let _ = outbox.run().await;
+    }
+
+    /// Whether one of our own processes, or a child of one, has this pid.
+    pub fn is_ours(&self, pid: i32) -> bool {
+        let ourselves = i32::try_from(std::process::id()).unwrap_or(0);
+        let children: Vec<i32> = self.lock().processes.values().filter(|process| process.child.is_some()).map(|process| process.pid).collect();
+        let mut ancestor = Some(pid);
+        // A process has fewer ancestors than this unless somebody builds a chain to hide in.
+        for _ in 0..64 {
+            match ancestor {
+                Some(pid) if pid <= 1 => return false,
+                Some(pid) if pid == ourselves || children.contains(&pid) => return true,
+                Some(pid) => ancestor = status::parent(pid),
+                None => return true,
+            }
+        }
+        true
+    }
+
+    /// Whether one more command line may be attached.
+    pub fn may_attach(&self, serves: bool) -> Result<(), Refusal> {
+        let state = self.lock();
+        if state.draining {
+            return Err(Refusal::new(Code::Draining, "Lamos is shutting down; try again in a moment"));
+        }
+        if serves && state.serving.is_some() {
+            let sentence = "Lamos is being served already; use it, or end it with `lamos stop`";
+            return Err(Refusal::new(Code::Busy, sentence));
+        }
+        if state.processes.keys().filter(|place| place.0 == Role::Cli).count() >= MAX_ATTACHED {
+            return Err(Refusal::new(Code::Busy, format!("{MAX_ATTACHED} command lines are attached; wait for one to end")));
+        }
+        Ok(())
+    }
+
+    /// Takes in a command line that [`may_attach`](Self::may_attach).
+    pub fn attach(&self, pid: i32, serves: bool, (inbox, outbox): (Inbox, Outbox)) {
+        let mut state = self.lock();
+        let place = (Role::Cli, state.new_instance(Role::Cli));
+        let outbox = Rc::new(outbox);
+        let process = Process {
+            state: State::Ready,
+            generation: Generation(1),
+            since: Instant::now(),
+            ready_at: Some(Instant::now()),
+            report: Default::default(),
+            missed: 0,
+            pid,
+            data: Rc::clone(&outbox),
+            control: Rc::clone(&outbox),
+            child: None,
+        };
+        state.processes.insert(place, process);
+        state.hub.join(place, Generation(1));
+        state.serving = state.serving.or(serves.then_some(place));
+        drop(state);
+        tokio::task::spawn_local(self.clone().read(place, inbox));
+        tokio::task::spawn_local(Self::write(outbox));
+    }
+
+    /// A command line has gone. With the last one the supervisor goes too.
+    fn detached(&self, place: Place) {
+        let mut state = self.lock();
+        state.processes.remove(&place);
+        state.serving = state.serving.filter(|serving| *serving != place);
+        state.hub.gone(place, ipc::refusal::Death { generation: 1, exit: Some(0), signal: None });
+        let last = !state.processes.keys().any(|place| place.0 == Role::Cli);
+        drop(state);
+        self.settle();
+        if last {
+            self.drain();
+        }
+    }
+
+    /// Ends a process that did what none of ours does.
+    fn end(&self, who: Place, why: &str) {
+        let mut state = self.lock();
+        state.log.note("ended", serde_json::json!({ "role": who.0.name(), "instance": who.1.0, "why": why }));
+        let Some(process) = state.processes.get(&who) else { return };
+        process.kill();
+        if process.child.is_none() {
+            drop(state);
+            self.detached(who);
+        }
+    }
+}
+
+/// Command lines that may be attached at once.
+const MAX_ATTACHED: usize = 32;
+
+impl Everything {
+    fn new_instance(&mut self, role: Role) -> Instance {
+        let last = self.last_instance.entry(role).or_insert(0);
+        *last += 1;
+        Instance(*last)
+    }
+
+    fn role(&mut self, role: Role) -> &mut RoleState {
+        self.roles.entry(role).or_default()
+    }
+}
+
+fn not_signed_in() -> Refusal {
+    Refusal::new(Code::NotSignedIn, "nobody is signed in; sign in with --user NAME, or leave it away for the demo space")
+}
+
+fn control_frame(kind: Kind, deadline_ms: u32) -> Frame {
+    Frame::bare(Header { deadline_ms, ..Header::new(kind) })
+}

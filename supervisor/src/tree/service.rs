@@ -1,0 +1,258 @@
+//! What the supervisor itself is asked for over the wire: the only bodies it ever reads.
+
+use ipc::{
+    Code, Refusal, Role,
+    codec,
+    frame::Frame,
+    header::{Header, Kind},
+    id::{CallId, ConversationId, Instance},
+    messages::{
+        common::Done,
+        storage::BindAgent,
+        supervisor::{AllowPorts, Closed, Engage, Engaged, Opened, Request},
+    },
+    service::Method,
+};
+
+use super::{Tree, not_signed_in, process::State};
+use crate::hub::{Availability, Place, SUPERVISOR};
+
+/// Agents that may live at once.
+const MAX_AGENTS: usize = 32;
+
+/// Ports that may be allowed at once.
+const MAX_PORTS: usize = 8;
+
+/// An agent on its way up.
+#[derive(Default)]
+pub(super) struct Engaging {
+    /// Who waits for it.
+    calls: Vec<CallId>,
+    ready: bool,
+    /// The archive knows which conversation it has.
+    bound: bool,
+}
+
+impl Tree {
+    /// A frame for the supervisor.
+    pub(super) fn serve(&self, frame: Frame) {
+        match frame.header.kind {
+            Kind::Call => {
+                let call = frame.header.call;
+                match Request::decode(frame.header.method, frame.body.as_slice()) {
+                    Ok(Request::Engage(engage)) => self.engage(call, engage),
+                    Ok(Request::Opened(opened)) => self.opened(call, &opened),
+                    Ok(Request::Closed(Closed)) => self.close_space(Some(call)),
+                    Ok(Request::AllowPorts(allow)) => self.allow_ports(call, &allow),
+                    Err(refusal) => self.answer::<Closed>(call, Err(&refusal)),
+                }
+            }
+            Kind::Answer | Kind::Refuse => self.bound(frame.header.call, frame.header.kind == Kind::Answer),
+            _ => {}
+        }
+    }
+
+    pub(super) fn answer<M: Method>(&self, call: CallId, result: Result<&M::Answer, &Refusal>) {
+        let (kind, body) = match result {
+            Ok(answer) => (Kind::Answer, codec::encode(answer).unwrap_or_default()),
+            Err(refusal) => (Kind::Refuse, refusal.to_body()),
+        };
+        let frame = Frame { header: Header { call, ..Header::new(kind) }, body: body.into() };
+        self.lock().hub.frame(std::time::Instant::now(), SUPERVISOR, frame);
+        self.settle();
+    }
+
+    /// The agent of a conversation: the one it has, or a new one.
+    fn engage(&self, call: CallId, engage: Engage) {
+        let mut state = self.lock();
+        if state.space.is_none() {
+            drop(state);
+            return self.answer::<Engage>(call, Err(&not_signed_in()));
+        }
+        if let Some(&instance) = state.conversations.get(&engage.conversation) {
+            if let Some(engaging) = state.engaging.get_mut(&instance) {
+                engaging.calls.push(call);
+                return;
+            }
+            drop(state);
+            return self.answer::<Engage>(call, Ok(&Engaged { instance: instance.0 }));
+        }
+        if state.conversations.len() >= MAX_AGENTS {
+            drop(state);
+            let sentence = format!("{MAX_AGENTS} conversations are in progress; end one first");
+            return self.answer::<Engage>(call, Err(&Refusal::new(Code::Busy, sentence)));
+        }
+        drop(state);
+        let instance = self.start_agent(engage.conversation);
+        let mut state = self.lock();
+        state.conversations.insert(engage.conversation, instance);
+        state.engaging.insert(instance, Engaging { calls: vec![call], ..Engaging::default() });
+        drop(state);
+        self.bind(instance, engage.conversation);
+    }
+
+    /// Tells the archive which conversation an agent has.
+    fn bind(&self, instance: Instance, conversation: ConversationId) {
+        let mut state = self.lock();
+        state.last_own_call += 1;
+        let call = CallId(state.last_own_call);
+        state.own_calls.insert(call, instance);
+        let header =
+            Header { destination: Some((Role::Storage, Instance(0))), method: BindAgent::NUMBER, call, ..Header::new(Kind::Call) };
+        let body = codec::encode(&BindAgent { instance: instance.0, conversation }).unwrap_or_default();
+        state.hub.frame(std::time::Instant::now(), SUPERVISOR, Frame { header, body: body.into() });
+        drop(state);
+        self.settle();
+    }
+
+    /// The archive has answered.
+    fn bound(&self, call: CallId, well: bool) {
+        let mut state = self.lock();
+        let Some(instance) = state.own_calls.remove(&call) else { return };
+        let Some(engaging) = state.engaging.get_mut(&instance) else { return };
+        if well {
+            engaging.bound = true;
+            drop(state);
+            return self.engaged(instance);
+        }
+        let calls = std::mem::take(&mut engaging.calls);
+        state.engaging.remove(&instance);
+        drop(state);
+        let refusal = Refusal::new(Code::ArchiveUnavailable, "the archive does not take the conversation; try again");
+        for call in calls {
+            self.answer::<Engage>(call, Err(&refusal));
+        }
+        self.end((Role::Agent, instance), "the archive does not know it");
+    }
+
+    /// An agent is up when it answers and the archive knows it.
+    fn engaged(&self, instance: Instance) {
+        let mut state = self.lock();
+        if !state.engaging.get(&instance).is_some_and(|engaging| engaging.ready && engaging.bound) {
+            return;
+        }
+        let calls = state.engaging.remove(&instance).map(|engaging| engaging.calls).unwrap_or_default();
+        drop(state);
+        for call in calls {
+            self.answer::<Engage>(call, Ok(&Engaged { instance: instance.0 }));
+        }
+    }
+
+    /// A process answers from now on.
+    pub(super) fn came_up(&self, place: Place) {
+        match place.0 {
+            Role::Agent => {
+                if let Some(engaging) = self.lock().engaging.get_mut(&place.1) {
+                    engaging.ready = true;
+                }
+                self.engaged(place.1);
+            }
+            Role::Storage => {
+                self.answer_opening(Ok(()));
+                // A new archive process knows nothing of the agents that lived on.
+                let agents: Vec<_> = self.lock().conversations.iter().map(|(conversation, instance)| (*instance, *conversation)).collect();
+                for (instance, conversation) in agents {
+                    self.bind(instance, conversation);
+                }
+            }
+            Role::Llm => self.answer_allowing(Ok(())),
+            _ => {}
+        }
+    }
+
+    /// A process is no more.
+    pub(super) fn forget(&self, place: Place) {
+        if place.0 != Role::Agent {
+            return;
+        }
+        let mut state = self.lock();
+        state.conversations.retain(|_, instance| *instance != place.1);
+        let calls = state.engaging.remove(&place.1).map(|engaging| engaging.calls).unwrap_or_default();
+        drop(state);
+        let refusal = Refusal::new(Code::CannotStart, "the agent of this conversation could not be started; `lamos tail` shows why");
+        for call in calls {
+            self.answer::<Engage>(call, Err(&refusal));
+        }
+    }
+
+    /// The key process has opened a space.
+    fn opened(&self, call: CallId, opened: &Opened) {
+        let name = &opened.directory;
+        if name.len() != 32 || !name.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)) {
+            return self.answer::<Opened>(call, Err(&Refusal::new(Code::Malformed, "a space has a name of 32 hexadecimal digits")));
+        }
+        let mut state = self.lock();
+        if state.space.as_ref().is_some_and(|open| open != name) {
+            drop(state);
+            let refusal = Refusal::new(Code::OtherSpaceOpen, "another space is open; close it with `lamos lock` first");
+            return self.answer::<Opened>(call, Err(&refusal));
+        }
+        let up = state.space.is_some()
+            && state.processes.get(&(Role::Storage, Instance(1))).is_some_and(|process| process.state == State::Ready);
+        if up {
+            drop(state);
+            return self.answer::<Opened>(call, Ok(&Done));
+        }
+        state.opening.push(call);
+        drop(state);
+        if let Err(refusal) = self.make_space(name) {
+            return self.answer_opening(Err(&refusal));
+        }
+        let mut state = self.lock();
+        state.space = Some(name.clone());
+        state.role(Role::Storage).degraded = None;
+        state.role(Role::Storage).restarts.forgive();
+        state.hub.set_availability(Role::Storage, Availability::Comes);
+        drop(state);
+        self.start_permanent(Role::Storage);
+    }
+
+    pub(super) fn answer_opening(&self, result: Result<(), &Refusal>) {
+        let mut state = self.lock();
+        let calls = std::mem::take(&mut state.opening);
+        if result.is_err() && !calls.is_empty() {
+            state.space = None;
+        }
+        drop(state);
+        for call in calls {
+            self.answer::<Opened>(call, result.map(|()| &Done));
+        }
+    }
+
+    /// A person named servers on other ports: the model process is born again with the right to reach them.
+    fn allow_ports(&self, call: CallId, allow: &AllowPorts) {
+        let mut state = self.lock();
+        let new: Vec<u16> = allow.ports.iter().copied().filter(|port| ![53, 443].contains(port) && !state.ports.contains(port)).collect();
+        let place = (Role::Llm, Instance(1));
+        if new.is_empty() {
+            drop(state);
+            return self.answer::<AllowPorts>(call, Ok(&Done));
+        }
+        if state.ports.len() + new.len() > MAX_PORTS {
+            drop(state);
+            let sentence = format!("{MAX_PORTS} ports are in use; `lamos stop` forgets them");
+            return self.answer::<AllowPorts>(call, Err(&Refusal::new(Code::OriginRefused, sentence)));
+        }
+        state.ports.extend(new);
+        let Some(process) = state.processes.get_mut(&place) else {
+            drop(state);
+            return self.answer::<AllowPorts>(call, Ok(&Done));
+        };
+        process.state = State::Draining;
+        process.kill();
+        state.allowing.push(call);
+        drop(state);
+        let tree = self.clone();
+        tokio::task::spawn_local(async move {
+            tree.finish(&[Role::Llm]).await;
+            tree.start_permanent(Role::Llm);
+        });
+    }
+
+    pub(super) fn answer_allowing(&self, result: Result<(), &Refusal>) {
+        let calls = std::mem::take(&mut self.lock().allowing);
+        for call in calls {
+            self.answer::<AllowPorts>(call, result.map(|()| &Done));
+        }
+    }
+}

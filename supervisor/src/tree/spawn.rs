@@ -1,0 +1,83 @@
+//! Starting a process of a role: the same binary again, with an empty environment, two sockets, a pipe for what it logs
+//! and nothing else.
+
+use std::{
+    io,
+    os::{
+        fd::{AsFd as _, BorrowedFd, OwnedFd},
+        unix::{net::UnixStream, process::CommandExt as _},
+    },
+    process::{Child, Command, Stdio},
+};
+
+use ipc::{
+    codec,
+    frame::{Body, Frame},
+    header::{Header, Kind},
+    messages::start::Start,
+};
+use rustix::{
+    net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg},
+    process::{Pid, PidfdFlags, pidfd_open},
+};
+
+/// The program itself. It stays what it was when the file is replaced while it runs.
+const OURSELVES: &str = "/proc/self/exe";
+
+/// Most descriptors that are handed over with a start message.
+pub const MAX_HANDED: usize = 2;
+
+/// A process that has been started and told what it is.
+pub struct Spawned {
+    /// To wait for it.
+    pub child: Child,
+    /// To signal it without mistaking another for it.
+    pub pidfd: OwnedFd,
+    /// Calls, answers and streams.
+    pub data: OwnedFd,
+    /// What overtakes them.
+    pub control: OwnedFd,
+    /// What it logs.
+    pub log: OwnedFd,
+}
+
+/// Starts a process and hands it its start message with these descriptors.
+///
+/// Called from the supervisor's one thread only: a child is bound to the thread that made it.
+pub fn spawn(start: &Start, handed: &[BorrowedFd<'_>]) -> io::Result<Spawned> {
+    let (data, data_child) = UnixStream::pair()?;
+    let (control, control_child) = UnixStream::pair()?;
+    let (log, log_child) = io::pipe()?;
+    let child = Command::new(OURSELVES)
+        .arg0(format!("lamos-{}", start.role))
+        .arg(format!("--role={}", start.role))
+        .env_clear()
+        // Without this the allocator reserves a gibibyte of address space at a time, which the limits would count.
+        .env("MIMALLOC_ARENA_RESERVE", "32768")
+        .stdin(Stdio::from(OwnedFd::from(data_child)))
+        .stdout(Stdio::from(OwnedFd::from(control_child)))
+        .stderr(Stdio::from(OwnedFd::from(log_child)))
+        // Its own group, so that a Ctrl-C meant for a command line does not reach it and it can be ended with its children.
+        .process_group(0)
+        .spawn()?;
+    let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::NONBLOCK)?;
+    hand_over(&data, start, handed)?;
+    data.set_nonblocking(true)?;
+    control.set_nonblocking(true)?;
+    rustix::io::ioctl_fionbio(&log, true)?;
+    Ok(Spawned { child, pidfd, data: data.into(), control: control.into(), log: log.into() })
+}
+
+fn hand_over(data: &UnixStream, start: &Start, handed: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let body = Body::from(codec::encode(start).map_err(io::Error::other)?);
+    let frame = Frame { header: Header::new(Kind::Hello), body };
+    let bytes = [&frame.prefix()[..], frame.body.as_slice()].concat();
+    let mut space = [const { std::mem::MaybeUninit::uninit() }; rustix::cmsg_space!(ScmRights(MAX_HANDED))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !handed.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(handed)) {
+        return Err(io::Error::other("more descriptors than a start message takes"));
+    }
+    // The descriptors travel with the first byte, and a few hundred bytes fit into any socket.
+    let sent = sendmsg(data.as_fd(), &[io::IoSlice::new(&bytes)], &mut ancillary, SendFlags::empty())?;
+    if sent == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+}
