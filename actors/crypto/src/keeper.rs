@@ -101,36 +101,60 @@ pub(crate) struct Opening {
     pub(crate) demo: bool,
 }
 
-macro_rules! messages {
-    ($($(#[$doc:meta])* $name:ident $({ $($field:ident: $type:ty),* })? -> $result:ty;)*) => {$(
-        $(#[$doc])*
-        pub(crate) struct $name { $($(pub(crate) $field: $type),*)? }
+/// May a pair be tried now, and at which cost?
+#[derive(Message)]
+#[rtype(result = "Result<([u8; 32], Cost), Refusal>")]
+pub(crate) struct MayTry;
 
-        impl Message for $name {
-            type Result = $result;
-        }
-    )*};
+/// A pair was derived: does it open a space?
+#[derive(Message)]
+#[rtype(result = "Result<Opening, Refusal>")]
+pub(crate) struct Try {
+    pub(crate) pair: Pair,
+    pub(crate) root: Root,
 }
 
-messages! {
-    /// May a pair be tried now, and at which cost?
-    MayTry -> Result<([u8; 32], Cost), Refusal>;
-    /// A pair was derived: does it open a space?
-    Try { pair: Pair, root: Root } -> Result<Opening, Refusal>;
-    /// A pair was entered a second time: make its space.
-    Confirm { pair: Pair } -> Result<Opening, Refusal>;
-    /// Forget the open space.
-    Forget -> ();
-    /// What is open?
-    Look -> KeyState;
-    /// The archive's key.
-    Release -> Result<StoreKey, Refusal>;
-    /// Sign events.
-    Sign { headers: Vec<Vec<u8>> } -> Result<Vec<[u8; 64]>, Refusal>;
-    /// Lend a provider's key.
-    LendKey { lend: Lend } -> Result<u64, Refusal>;
-    /// Give a lent key to who calls the provider.
-    ReleaseKey { lease: u64 } -> Result<ApiKey, Refusal>;
+/// A pair was entered a second time: make its space.
+#[derive(Message)]
+#[rtype(result = "Result<Opening, Refusal>")]
+pub(crate) struct Confirm {
+    pub(crate) pair: Pair,
+}
+
+/// Forget the open space and every lent key.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Forget;
+
+/// What is open?
+#[derive(Message)]
+#[rtype(result = "KeyState")]
+pub(crate) struct Look;
+
+/// The archive's key.
+#[derive(Message)]
+#[rtype(result = "Result<StoreKey, Refusal>")]
+pub(crate) struct Release;
+
+/// Sign events.
+#[derive(Message)]
+#[rtype(result = "Result<Vec<[u8; 64]>, Refusal>")]
+pub(crate) struct Sign {
+    pub(crate) headers: Vec<Vec<u8>>,
+}
+
+/// Lend a provider's key.
+#[derive(Message)]
+#[rtype(result = "Result<u64, Refusal>")]
+pub(crate) struct LendKey {
+    pub(crate) lend: Lend,
+}
+
+/// Give a lent key to who calls the provider.
+#[derive(Message)]
+#[rtype(result = "Result<ApiKey, Refusal>")]
+pub(crate) struct ReleaseKey {
+    pub(crate) lease: u64,
 }
 
 impl Handler<MayTry> for Keeper {

@@ -60,11 +60,11 @@ impl Service {
             }
             Ok(Request::KeyStatus(_)) => {
                 let reply: Reply<KeyStatus> = incoming.reply();
-                reply.finish(self.keeper.send(Look {}).await.map_err(gone));
+                reply.finish(self.keeper.send(Look).await.map_err(gone));
             }
             Ok(Request::ReleaseStoreKey(_)) => {
                 let reply: Reply<ReleaseStoreKey> = incoming.reply();
-                reply.finish(self.keeper.send(Release {}).await.map_err(gone).flatten());
+                reply.finish(self.keeper.send(Release).await.map_err(gone).flatten());
             }
             Ok(Request::SignEvents(sign)) => {
                 let reply: Reply<SignEvents> = incoming.reply();
@@ -86,7 +86,7 @@ impl Service {
 
     async fn unlock(&self, unlock: Unlock, reply: &Reply<Unlock>) -> Result<Unlocked, Refusal> {
         let pair = Pair::new(reply.source().1, unlock.user.expose(), unlock.password.expose())?;
-        let (salt, cost) = self.keeper.send(MayTry {}).await.map_err(gone)??;
+        let (salt, cost) = self.keeper.send(MayTry).await.map_err(gone)??;
         let derive = Derive { user: unlock.user, password: unlock.password, salt, cost };
         let root = self.deriver.send(derive).await.map_err(gone)??;
         let opening = self.keeper.send(Try { pair, root }).await.map_err(gone)??;
@@ -105,14 +105,14 @@ impl Service {
         match self.client.call_with(&Opened { directory }, Options::default().for_call(parent)).await {
             Ok(Done) => Ok(Unlocked { demo }),
             Err(refusal) => {
-                self.keeper.send(Forget {}).await.map_err(gone)?;
+                self.keeper.send(Forget).await.map_err(gone)?;
                 Err(refusal)
             }
         }
     }
 
     async fn lock(&self, parent: CallId) -> Result<Done, Refusal> {
-        self.keeper.send(Forget {}).await.map_err(gone)?;
+        self.keeper.send(Forget).await.map_err(gone)?;
         self.client.call_with(&Closed, Options::default().for_call(parent)).await
     }
 }

@@ -9,7 +9,7 @@ use chacha20poly1305::{
 };
 use zeroize::Zeroizing;
 
-use crate::{ReplicaError, StoreKeys};
+use crate::{Replica, ReplicaError, StoreKeys};
 
 const NONCE_LEN: usize = 24;
 const TAG_LEN: usize = 16;
@@ -124,6 +124,18 @@ pub(crate) fn wrap(keys: &StoreKeys, entity: &[u8; 16], key: &[u8; 32]) -> Resul
 pub(crate) fn unwrap(keys: &StoreKeys, entity: &[u8; 16], wrapped: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
     let key = open(&keys.wrap, &[b"entity", &keys.space, entity], wrapped)?;
     Some(Zeroizing::new(key.as_slice().try_into().ok()?))
+}
+
+impl Replica {
+    /// Seals a piece of a journal for its turn and its place in it.
+    pub fn seal_journal(&self, turn: &[u8; 16], index: u32, plain: &[u8]) -> Result<Vec<u8>, ReplicaError> {
+        seal(&self.keys.views, &[b"journal", turn, &index.to_le_bytes()], plain)
+    }
+
+    /// Opens a piece of a journal; `None` if it is not this piece.
+    pub fn open_journal(&self, turn: &[u8; 16], index: u32, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        open(&self.keys.views, &[b"journal", turn, &index.to_le_bytes()], sealed)
+    }
 }
 
 #[cfg(test)]

@@ -62,7 +62,8 @@ pub struct Conversation {
 pub struct AppendMessage {
     /// The message.
     pub message: Message,
-    /// It ends its turn: the journal of the turn is no longer needed.
+    /// It is the answer that ends its turn, and has the turn's id for its own: the journal of the turn goes, and what
+    /// cuts the turn short later finds it ended.
     pub ends_turn: bool,
 }
 

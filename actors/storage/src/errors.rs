@@ -1,0 +1,36 @@
+//! What the archive's failures are called on the wire, with what a person can do about them.
+
+use std::fmt::Display;
+
+use ipc::{Code, Refusal};
+use replica::{Refused, ReplicaError};
+
+/// A failure of the store.
+pub(crate) fn refusal(error: &ReplicaError) -> Refusal {
+    let (code, advice) = match error {
+        ReplicaError::DiskFull => (Code::DiskFull, "make room and try again; what was kept before is safe"),
+        ReplicaError::MapFull(_) => (Code::DiskFull, "nothing more can be kept in this space"),
+        ReplicaError::Damaged(_) => (Code::ArchiveDamaged, "put back a copy of the space's directory; nothing was changed"),
+        ReplicaError::Newer { .. } => (Code::ArchiveUnavailable, "use the newer program"),
+        ReplicaError::OtherSpace => (Code::ArchiveUnavailable, "put the directory back where it came from"),
+        ReplicaError::Directory { .. } | ReplicaError::Io(_) => {
+            (Code::ArchiveUnavailable, "see that the directory can be written")
+        }
+        ReplicaError::Engine(_) => (Code::Internal, "`lamos doctor` shows more"),
+    };
+    Refusal::new(code, format!("{error}; {advice}"))
+}
+
+/// A draft that was not kept.
+pub(crate) fn refused(refused: Refused) -> Refusal {
+    let code = match refused {
+        Refused::Conflict => Code::Conflict,
+        Refused::NoConversation | Refused::NoFile => Code::NotFound,
+    };
+    Refusal::new(code, refused.to_string())
+}
+
+/// A failure of our own parts.
+pub(crate) fn ours(what: &str, error: &dyn Display) -> Refusal {
+    Refusal::internal(format!("{what}: {error}"))
+}

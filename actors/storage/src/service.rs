@@ -1,0 +1,195 @@
+//! The methods as calls: who asked, whether he may, and who does it.
+
+use std::{future::Future, rc::Rc};
+
+use actix::Addr;
+use ipc::{
+    Instance, Refusal, Role,
+    endpoint::{Events, Incoming, Reply},
+    messages::{
+        common::Done,
+        storage::{self as wire, Counts, Journalled, Request},
+    },
+    service::Method,
+};
+use replica::Replica;
+
+use crate::{
+    attachments,
+    bindings::Bindings,
+    conversations,
+    errors::{ours, refusal},
+    follow,
+    journal::{Append, Journals, Recover},
+    signer::Signer,
+    volumes,
+    writer::WriterHandle,
+};
+
+/// What an answer is made with.
+pub(crate) struct Service {
+    replica: Replica,
+    writer: WriterHandle,
+    journals: Addr<Journals>,
+    signer: Signer,
+    bindings: Bindings,
+}
+
+/// Answers until the supervisor has gone or wants no more; then signs what is left.
+pub(crate) async fn run(service: Service, events: Events) {
+    let service = Rc::new(service);
+    let handler = Rc::clone(&service);
+    ipc::endpoint::serve(events, move |incoming| {
+        let service = Rc::clone(&handler);
+        async move { service.answer(incoming).await }
+    })
+    .await;
+    // What could not be signed now is signed at the next start.
+    let _ = service.signer.sign_all().await;
+}
+
+impl Service {
+    pub(crate) fn new(replica: Replica, writer: WriterHandle, journals: Addr<Journals>, signer: Signer) -> Service {
+        Service { replica, writer, journals, signer, bindings: Bindings::default() }
+    }
+
+    async fn answer(&self, incoming: Incoming) {
+        let who = incoming.source();
+        let may = |conversation| self.bindings.check(who, conversation);
+        let (replica, writer, journals) = (&self.replica, &self.writer, &self.journals);
+        match Request::decode(incoming.method(), incoming.body()) {
+            Ok(Request::CreateConversation(request)) => {
+                let work = async {
+                    may(request.id)?;
+                    conversations::create(replica, writer, request).await
+                };
+                self.write::<wire::CreateConversation>(incoming, work).await;
+            }
+            Ok(Request::AppendMessage(request)) => {
+                let work = async {
+                    may(request.message.conversation)?;
+                    conversations::append(writer, journals, request).await
+                };
+                self.write::<wire::AppendMessage>(incoming, work).await;
+            }
+            Ok(Request::SetTitle(request)) => {
+                let work = async {
+                    may(request.id)?;
+                    conversations::set_title(writer, request).await
+                };
+                self.write::<wire::SetTitle>(incoming, work).await;
+            }
+            Ok(Request::AppendTrace(request)) => {
+                let work = async {
+                    may(request.trace.conversation)?;
+                    conversations::append_trace(writer, request).await
+                };
+                self.write::<wire::AppendTrace>(incoming, work).await;
+            }
+            Ok(Request::RemoveFile(request)) => {
+                self.write::<wire::RemoveFile>(incoming, volumes::remove(replica, writer, request)).await
+            }
+            Ok(Request::PutAttachment(request)) => {
+                let mut reply = incoming.reply::<wire::PutAttachment>();
+                let work = async {
+                    may(request.conversation)?;
+                    attachments::put(replica, writer, request, &mut reply).await
+                };
+                let result = work.await;
+                self.kept(reply, result);
+            }
+            Ok(Request::WriteFile(request)) => {
+                let mut reply = incoming.reply::<wire::WriteFile>();
+                let result = volumes::write(replica, writer, request, &mut reply).await;
+                self.kept(reply, result);
+            }
+            Ok(Request::GetAttachment(request)) => {
+                let reply = incoming.reply::<wire::GetAttachment>();
+                let work = async {
+                    may(request.conversation)?;
+                    attachments::get(replica, request, &reply).await
+                };
+                let result = work.await;
+                reply.finish(result);
+            }
+            Ok(Request::ReadFile(request)) => {
+                let reply = incoming.reply::<wire::ReadFile>();
+                let result = volumes::read(replica, request, &reply).await;
+                reply.finish(result);
+            }
+            Ok(Request::Follow(request)) => {
+                let reply = incoming.reply::<wire::Follow>();
+                let result = follow::follow(replica, writer, request, &reply).await;
+                reply.finish(result);
+            }
+            Ok(Request::ReadConversation(request)) => {
+                let work = async {
+                    may(request.id)?;
+                    conversations::read(replica, journals, request).await
+                };
+                read::<wire::ReadConversation>(incoming, work).await;
+            }
+            Ok(Request::Journal(request)) => read::<wire::Journal>(incoming, self.journal(who, request)).await,
+            Ok(Request::BindAgent(request)) => read::<wire::BindAgent>(incoming, self.bind(request)).await,
+            Ok(Request::ListConversations(request)) => {
+                read::<wire::ListConversations>(incoming, async { conversations::list(replica, request) }).await;
+            }
+            Ok(Request::ListTraces(request)) => {
+                read::<wire::ListTraces>(incoming, async { conversations::traces(replica, request) }).await
+            }
+            Ok(Request::ListFiles(request)) => {
+                read::<wire::ListFiles>(incoming, async { volumes::list(replica, &request) }).await
+            }
+            Ok(Request::Statistics(_)) => read::<wire::Statistics>(incoming, async { self.counts() }).await,
+            Err(refusal) => incoming.refuse(&refusal),
+        }
+    }
+
+    /// Answers with what a write gave.
+    async fn write<M: Method>(&self, incoming: Incoming, work: impl Future<Output = Result<M::Answer, Refusal>>) {
+        let reply = incoming.reply::<M>();
+        let result = work.await;
+        self.kept(reply, result);
+    }
+
+    fn kept<M: Method>(&self, reply: Reply<M>, result: Result<M::Answer, Refusal>) {
+        if result.is_ok() {
+            self.signer.kept();
+        }
+        reply.finish(result);
+    }
+
+    async fn journal(&self, who: (Role, Instance), request: wire::Journal) -> Result<Journalled, Refusal> {
+        let wire::Journal { conversation, turn, index, text } = request;
+        self.bindings.check(who, conversation)?;
+        let next = self
+            .journals
+            .send(Append { conversation, turn, index, text })
+            .await
+            .map_err(|error| ours("write the journal", &error))??;
+        Ok(Journalled { next })
+    }
+
+    /// A new agent has a conversation. What the one before it left unfinished ends here.
+    async fn bind(&self, request: wire::BindAgent) -> Result<Done, Refusal> {
+        if self.bindings.bind(Instance(request.instance), request.conversation) {
+            let recover = Recover { conversation: Some(request.conversation) };
+            let left = self.journals.send(recover).await.map_err(|error| ours("read the journal", &error))?;
+            conversations::close_left(&self.writer, &self.journals, left).await?;
+        }
+        Ok(Done)
+    }
+
+    fn counts(&self) -> Result<Counts, Refusal> {
+        let (events, unsigned, conversations) =
+            self.replica.snapshot().and_then(|snapshot| snapshot.counts()).map_err(|error| refusal(&error))?;
+        let bytes = self.replica.bytes_on_disk().map_err(|error| refusal(&error.into()))?;
+        Ok(Counts { events, unsigned, conversations, bytes })
+    }
+}
+
+/// Answers with what a reading gave.
+async fn read<M: Method>(incoming: Incoming, work: impl Future<Output = Result<M::Answer, Refusal>>) {
+    let reply = incoming.reply::<M>();
+    reply.finish(work.await);
+}

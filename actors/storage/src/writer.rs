@@ -1,0 +1,119 @@
+//! The writing thread. It takes everything that waits, puts it into one transaction, syncs once, and then answers all:
+//! a hundred requests that come together cost one sync.
+
+use std::thread;
+
+use ipc::Refusal;
+use replica::{Draft, Kept, Refused, ReplicaError, Writer};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::errors::{ours, refusal, refused};
+
+/// Requests that may wait for the thread.
+const WAITING: usize = 256;
+
+/// Requests in one transaction.
+const TOGETHER: usize = 256;
+
+/// Events that a slow follower may be behind before it is told that it missed some.
+const FOLLOWED: usize = 1024;
+
+enum Work {
+    Append { draft: Box<Draft>, answer: oneshot::Sender<Result<Kept, Refusal>> },
+    Sign { signatures: Vec<(u64, [u8; 64])>, answer: oneshot::Sender<Result<(), Refusal>> },
+}
+
+/// Hands work to the thread.
+#[derive(Clone)]
+pub(crate) struct WriterHandle {
+    work: mpsc::Sender<Work>,
+    kept: broadcast::Sender<Kept>,
+}
+
+impl WriterHandle {
+    /// Starts the thread. It ends when the last handle is dropped and everything is written.
+    pub(crate) fn start(writer: Writer) -> Result<WriterHandle, Refusal> {
+        let (work, waiting) = mpsc::channel(WAITING);
+        let kept = broadcast::Sender::new(FOLLOWED);
+        let said = kept.clone();
+        let thread = thread::Builder::new().name("writer".to_owned()).spawn(move || write(writer, waiting, &said));
+        thread.map_err(|error| ours("start the writing thread", &error))?;
+        Ok(WriterHandle { work, kept })
+    }
+
+    /// Keeps a draft. When this returns well, it is on disk and synced.
+    pub(crate) async fn append(&self, draft: Draft) -> Result<Kept, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Work::Append { draft: Box::new(draft), answer }).await?;
+        answered.await.map_err(|error| ours("hear from the writing thread", &error))?
+    }
+
+    /// Adds signatures to events.
+    pub(crate) async fn sign(&self, signatures: Vec<(u64, [u8; 64])>) -> Result<(), Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Work::Sign { signatures, answer }).await?;
+        answered.await.map_err(|error| ours("hear from the writing thread", &error))?
+    }
+
+    /// Everything that is kept from now on.
+    pub(crate) fn follow(&self) -> broadcast::Receiver<Kept> {
+        self.kept.subscribe()
+    }
+
+    async fn send(&self, work: Work) -> Result<(), Refusal> {
+        self.work.send(work).await.map_err(|_| Refusal::internal("reach the writing thread"))
+    }
+}
+
+fn write(mut writer: Writer, mut waiting: mpsc::Receiver<Work>, kept: &broadcast::Sender<Kept>) {
+    let mut together = Vec::with_capacity(TOGETHER);
+    while let Some(first) = waiting.blocking_recv() {
+        together.push(first);
+        while together.len() < TOGETHER
+            && let Ok(next) = waiting.try_recv()
+        {
+            together.push(next);
+        }
+        commit(&mut writer, &mut together, kept);
+    }
+}
+
+/// One transaction for all; then one answer for each.
+fn commit(writer: &mut Writer, together: &mut Vec<Work>, kept: &broadcast::Sender<Kept>) {
+    let result = writer.write(|batch| {
+        let mut results: Vec<Result<Kept, Refused>> = Vec::with_capacity(together.len());
+        for work in together.iter() {
+            match work {
+                Work::Append { draft, .. } => results.push(batch.append(draft)?),
+                Work::Sign { signatures, .. } => {
+                    signatures.iter().try_for_each(|(position, signature)| batch.sign(*position, signature))?
+                }
+            }
+        }
+        Ok(results)
+    });
+    let mut results = match result {
+        Ok(results) => Ok(results.into_iter()),
+        Err(error) => Err(error),
+    };
+    for work in together.drain(..) {
+        // Who asked may have gone; what was asked for is done all the same.
+        match work {
+            Work::Append { answer, .. } => {
+                let result = match &mut results {
+                    Ok(results) => results.next().unwrap_or(Err(Refused::Conflict)).map_err(refused),
+                    Err(error) => Err(refusal(error)),
+                };
+                if let Ok(new) = &result
+                    && !new.again
+                {
+                    let _ = kept.send(*new);
+                }
+                let _ = answer.send(result);
+            }
+            Work::Sign { answer, .. } => {
+                let _ = answer.send(results.as_ref().map(|_| ()).map_err(|error: &ReplicaError| refusal(error)));
+            }
+        }
+    }
+}
