@@ -127,6 +127,16 @@ impl Outbox {
         }
     }
 
+    /// Says to the other side that nothing more comes, and sends nothing more. What it sends can still be read.
+    pub fn finish(&self) {
+        self.broken.set(true);
+        self.queue.borrow_mut().clear();
+        self.queued.set(0);
+        self.more.notify_one();
+        // The other side may have closed already.
+        let _ = rustix::net::shutdown(AsRef::<UnixStream>::as_ref(&self.socket), rustix::net::Shutdown::Write);
+    }
+
     /// Bytes that wait for the reader.
     pub fn queued(&self) -> usize {
         self.queued.get()
@@ -136,6 +146,9 @@ impl Outbox {
     pub async fn run(&self) -> io::Result<()> {
         loop {
             self.more.notified().await;
+            if self.broken.get() {
+                return Ok(());
+            }
             while !self.queue.borrow().is_empty() {
                 self.socket.writable().await?;
                 self.flush(&mut self.queue.borrow_mut());

@@ -16,4 +16,4 @@ mod window;
 pub use call::{Caller, Options, StreamCall};
 pub use connection::{Connection, connect, connect_single};
 pub use incoming::{Cancelled, Event, Events, Incoming, Reply};
-pub use serve::serve;
+pub use serve::{serve, serve_until_idle};

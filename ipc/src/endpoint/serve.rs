@@ -1,6 +1,6 @@
 //! The loop of a process that answers: each call becomes a task of its own, and a drain waits for them.
 
-use std::{future::Future, rc::Rc};
+use std::{future::Future, rc::Rc, time::Duration};
 
 use tokio::{task::JoinSet, time::timeout};
 
@@ -10,7 +10,24 @@ use super::incoming::{Event, Events, Incoming};
 ///
 /// A drain takes no new calls and waits for those in progress as long as it was given. What is not done by then is
 /// dropped, and so refuses itself.
-pub async fn serve<F, H>(mut events: Events, handle: F)
+pub async fn serve<F, H>(events: Events, handle: F)
+where
+    F: Fn(Incoming) -> H + 'static,
+    H: Future<Output = ()> + 'static,
+{
+    run(events, None, handle).await;
+}
+
+/// Like [`serve`], and also until nothing has been asked and nothing has been in progress for `idle`.
+pub async fn serve_until_idle<F, H>(events: Events, idle: Duration, handle: F)
+where
+    F: Fn(Incoming) -> H + 'static,
+    H: Future<Output = ()> + 'static,
+{
+    run(events, Some(idle), handle).await;
+}
+
+async fn run<F, H>(mut events: Events, idle: Option<Duration>, handle: F)
 where
     F: Fn(Incoming) -> H + 'static,
     H: Future<Output = ()> + 'static,
@@ -18,6 +35,13 @@ where
     let handle = Rc::new(handle);
     let mut tasks = JoinSet::new();
     loop {
+        let idle = idle.filter(|_| tasks.is_empty());
+        let at_rest = async {
+            match idle {
+                Some(idle) => tokio::time::sleep(idle).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             event = events.next() => match event {
                 Some(Event::Call(incoming)) => {
@@ -30,6 +54,7 @@ where
                 }
                 None => return,
             },
+            () = at_rest => return,
             Some(_) = tasks.join_next() => {}
         }
     }

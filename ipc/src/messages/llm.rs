@@ -71,9 +71,10 @@ pub struct Tool {
 pub enum ModelEvent {
     /// Words.
     Text(String),
-    /// Thinking.
+    /// Thinking. After a seal it is another block; an empty one only says that another begins.
     Thinking(String),
-    /// The provider's seal on the thinking so far.
+    /// The provider's seal on the block of thinking before it, which goes back unchanged. A long one comes in pieces that
+    /// follow one another directly and are joined; one may come after words that were spoken meanwhile.
     ThinkingSealed(String),
 }
 

@@ -1,0 +1,246 @@
+//! HTTP to one origin at a time: identity encoding, no proxy, no cookies, no redirects, ring as the one TLS provider, and
+//! every wait and every length bounded.
+//!
+//! No redirect is followed, not even within an origin: a key goes where the person said and not where a server says.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use ipc::{Code, Refusal};
+use reqwest::{
+    Client, Request, Response, StatusCode, Url,
+    header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION},
+    redirect,
+};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    access::Access,
+    connection::{Failure, failure},
+    errors::{ServerError, Trouble, refusal, said},
+    resolve::{Names, Resolver},
+    retry::{self, Again, RETRIES},
+};
+
+/// Most bytes of an answer that is not a stream.
+const MAX_BODY: usize = 4 << 20;
+
+/// Most bytes that are read of a failure.
+const MAX_FAILURE: usize = 64 << 10;
+
+/// How long the end of a body may follow the end of its answer. Then its connection is given up.
+const REST_TIME: Duration = Duration::from_millis(500);
+
+/// How many pieces it may come in.
+const REST_CHUNKS: usize = 16;
+
+/// How long things may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Times {
+    /// Until a connection stands, name and encryption included.
+    pub(crate) connect: Duration,
+    /// Without a single byte.
+    pub(crate) idle: Duration,
+    /// Before the first repetition, where the server says nothing.
+    pub(crate) first_wait: Duration,
+    /// Before a later one, where the server says nothing.
+    pub(crate) most_backoff: Duration,
+    /// Longest wait that a server may ask for. What is longer is the person's to decide.
+    pub(crate) most_wait: Duration,
+}
+
+impl Times {
+    /// Those of the providers' own clients, and twice the longest pause between two of their pings.
+    pub(crate) const STANDARD: Times = Times {
+        connect: Duration::from_secs(10),
+        idle: Duration::from_secs(120),
+        first_wait: Duration::from_millis(500),
+        most_backoff: Duration::from_secs(8),
+        most_wait: Duration::from_secs(30),
+    };
+}
+
+/// TLS with these roots and nothing else.
+pub(crate) fn tls(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(tls)
+}
+
+/// The one HTTP client.
+pub(crate) struct Http {
+    client: Client,
+    times: Times,
+}
+
+impl Http {
+    /// A client that trusts what `tls` trusts and finds servers by `names`.
+    pub(crate) fn new(tls: ClientConfig, names: Names, times: Times) -> Result<Http, Refusal> {
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .dns_resolver(Resolver::new(names)?)
+            .connect_timeout(times.connect)
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .user_agent(concat!("lamos/", env!("CARGO_PKG_VERSION")))
+            .pool_max_idle_per_host(4)
+            .build()
+            .map_err(|error| Refusal::internal(format!("make an HTTP client: {error}")))?;
+        Ok(Http { client, times })
+    }
+
+    /// Asks for a value: the whole body of a success.
+    pub(crate) async fn get(&self, access: &Access, path: &str) -> Result<Vec<u8>, Refusal> {
+        let mut request = Request::new(reqwest::Method::GET, access.origin().at(path));
+        *request.headers_mut() = access.headers("application/json");
+        let mut response = self.send(access, request).await?;
+        plain(&response).map_err(|trouble| refusal(access, &trouble))?;
+        let mut body = Vec::new();
+        while let Some(bytes) = self.more(&mut response).await.map_err(|trouble| refusal(access, &trouble))? {
+            if body.len() + bytes.len() > MAX_BODY {
+                return Err(refusal(access, &Trouble::nonsense(format!("its answer has more than {MAX_BODY} bytes"))));
+            }
+            body.extend_from_slice(&bytes);
+        }
+        Ok(body)
+    }
+
+    /// Asks for a stream of events.
+    pub(crate) async fn post(&self, access: &Access, path: &str, body: Vec<u8>) -> Result<Response, Refusal> {
+        let mut request = Request::new(reqwest::Method::POST, access.origin().at(path));
+        *request.headers_mut() = access.headers("text/event-stream");
+        *request.body_mut() = Some(body.into());
+        let mut response = self.send(access, request).await?;
+        plain(&response).map_err(|trouble| refusal(access, &trouble))?;
+        if media_type(response.headers()) == "text/event-stream" {
+            return Ok(response);
+        }
+        // Some gateways say with a success that they failed.
+        let media = media_type(response.headers());
+        let body = self.failed_body(&mut response).await;
+        let value: Option<serde_json::Value> = serde_json::from_slice(&body).ok();
+        let trouble = match value.as_ref().and_then(|value| value.get("error")) {
+            Some(error) => Trouble::Said(ServerError::read(error)),
+            None => Trouble::nonsense(format!("it answers with “{media}” instead of a stream of events")),
+        };
+        Err(refusal(access, &trouble))
+    }
+
+    /// The next bytes of a body; `None` when it has ended as HTTP says it must.
+    pub(crate) async fn more(&self, response: &mut Response) -> Result<Option<Bytes>, Trouble> {
+        match timeout(self.times.idle, response.chunk()).await {
+            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Err(_)) => Err(Trouble::Broken("the connection was lost")),
+            Err(_) => Err(Trouble::Broken("it was silent for too long")),
+        }
+    }
+
+    /// Reads what little follows the end of an answer, so that its connection serves the next question too. Nobody waits.
+    pub(crate) fn finish(&self, mut response: Response) {
+        tokio::task::spawn_local(timeout(REST_TIME, async move {
+            for _ in 0..REST_CHUNKS {
+                match response.chunk().await {
+                    Ok(Some(_)) => {}
+                    Ok(None) | Err(_) => break,
+                }
+            }
+        }));
+    }
+
+    /// Sends a request until it succeeds or cannot.
+    async fn send(&self, access: &Access, request: Request) -> Result<Response, Refusal> {
+        let mut attempt = 0;
+        loop {
+            let again = request.try_clone().ok_or_else(|| Refusal::internal("repeat a request"))?;
+            let Failure { refusal, again } = match timeout(self.times.idle, self.client.execute(again)).await {
+                Ok(Ok(response)) if response.status().is_success() => return Ok(response),
+                Ok(Ok(response)) => self.failed(access, response).await,
+                Ok(Err(error)) => failure(access, &error),
+                Err(_) => {
+                    // It may be at work, and would do and charge it twice.
+                    let sentence = format!("{} takes the question and does not answer; try again later", access.origin().name());
+                    Failure { refusal: Refusal::new(Code::ModelUnreachable, sentence), again: Again::Never }
+                }
+            };
+            let chance = getrandom::u32().unwrap_or_default();
+            let wait = match again {
+                _ if attempt == RETRIES => return Err(refusal),
+                Again::Never => return Err(refusal),
+                Again::Soon => retry::backoff(self.times.first_wait, self.times.most_backoff, attempt, chance),
+                Again::After(wait) if wait > self.times.most_wait => {
+                    let (server, seconds) = (access.origin().name(), wait.as_secs().min(999_999));
+                    let sentence = format!("{server} asks to wait {seconds} seconds; ask again then, or choose another model");
+                    return Err(Refusal::new(Code::ModelBusy, sentence));
+                }
+                Again::After(wait) => wait,
+            };
+            sleep(wait).await;
+            attempt += 1;
+        }
+    }
+
+    async fn failed(&self, access: &Access, mut response: Response) -> Failure {
+        let status = response.status();
+        if status.is_redirection() {
+            return Failure { refusal: redirected(access, &response), again: Again::Never };
+        }
+        let body = self.failed_body(&mut response).await;
+        let error = ServerError::read_body(&body);
+        let again = retry::after_answer(status.as_u16(), response.headers(), error.is_spend_limit(), SystemTime::now());
+        Failure { refusal: said(access, Some(status.as_u16()), &error), again }
+    }
+
+    /// As much of the body of a failure as there is.
+    async fn failed_body(&self, response: &mut Response) -> Vec<u8> {
+        let mut body = Vec::new();
+        while let Ok(Some(bytes)) = self.more(response).await {
+            let room = MAX_FAILURE - body.len();
+            body.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            if bytes.len() >= room {
+                break;
+            }
+        }
+        body
+    }
+}
+
+fn redirected(access: &Access, response: &Response) -> Refusal {
+    let server = access.origin().name();
+    let to = response.headers().get(LOCATION).and_then(|place| place.to_str().ok());
+    // Of the place only scheme, host and port are said: the rest may hold anything.
+    let to = to
+        .and_then(|place| response.url().join(place).ok())
+        .map(|place: Url| access.quote(&place.origin().ascii_serialization()));
+    let to = to.unwrap_or_else(|| "nowhere".to_owned());
+    let sentence = format!(
+        "{server} sends elsewhere, to {to}, and nothing was sent there; if it is right, give its address as the base URL"
+    );
+    Refusal::new(Code::OriginRefused, sentence)
+}
+
+/// A body must come as it is: it was asked for so, and a compressed one is a bomb until proven otherwise.
+fn plain(response: &Response) -> Result<(), Trouble> {
+    if response.status() == StatusCode::NO_CONTENT {
+        return Err(Trouble::nonsense("its answer is empty"));
+    }
+    match response.headers().get(CONTENT_ENCODING) {
+        Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            Err(Trouble::nonsense("it compresses its answer although it was asked not to"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn media_type(headers: &HeaderMap) -> String {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
