@@ -15,7 +15,7 @@ use std::{
 
 use ipc::{
     Code, Refusal, Role, codec,
-    frame::{Body, Frame, LENGTH_LEN},
+    frame::{Frame, LENGTH_LEN},
     header::{HEADER_LEN, Header, Kind},
     limits::MAX_BODY,
     messages::start::{Hello, LogLevel, Outcome, Report, Start, Work},
@@ -66,7 +66,8 @@ fn begin(role: Role, begun: Instant) -> io::Result<()> {
 
 /// Takes what the role needs and then everything else away.
 fn prepare(start: &Start, handed: Vec<OwnedFd>, parent: i32, report: &mut Report) -> Result<tenants::Prepared, Refusal> {
-    let cannot = |error: &dyn std::fmt::Display| Refusal::new(Code::CannotStart, format!("the {} process failed to {error}", start.role));
+    let cannot =
+        |error: &dyn std::fmt::Display| Refusal::new(Code::CannotStart, format!("the {} process failed to {error}", start.role));
     let prepared = tenants::prepare(&start.work, start.generation, handed)?;
     let rights = rights::of(start.role).ok_or_else(|| cannot(&"find its rights"))?;
     let mut birthright = Birthright { directory: None, ports: Vec::new(), parent };
@@ -85,7 +86,13 @@ fn prepare(start: &Start, handed: Vec<OwnedFd>, parent: i32, report: &mut Report
 }
 
 /// The life of the process.
-async fn live(data: OwnedFd, control: OwnedFd, hello: Hello, prepared: Result<tenants::Prepared, Refusal>, report: Report) -> io::Result<()> {
+async fn live(
+    data: OwnedFd,
+    control: OwnedFd,
+    hello: Hello,
+    prepared: Result<tenants::Prepared, Refusal>,
+    report: Report,
+) -> io::Result<()> {
     let (caller, events, connection) = ipc::endpoint::connect(data, control)?;
     let outbox = connection.outbox();
     outbox.send(Frame { header: Header::new(Kind::Hello), body: codec::encode(&hello).map_err(io::Error::other)?.into() });
@@ -100,13 +107,12 @@ async fn live(data: OwnedFd, control: OwnedFd, hello: Hello, prepared: Result<te
     };
     let body = codec::encode(&outcome).map_err(io::Error::other)?;
     outbox.send(Frame { header: Header::new(Kind::Ready), body: body.into() });
-    match tenant {
+    if let Some(tenant) = tenant {
         // Ends when the supervisor has gone, or when the tenant has drained.
-        Some(tenant) => tokio::select! {
+        tokio::select! {
             _ = connection => {}
             () = tenant => {}
-        },
-        None => {}
+        }
     }
     outbox.drained().await;
     Ok(())
@@ -128,7 +134,12 @@ fn read_start(data: &OwnedFd) -> io::Result<(Start, Vec<OwnedFd>)> {
     let mut prefix = [0; LENGTH_LEN];
     let mut space = [const { std::mem::MaybeUninit::uninit() }; rustix::cmsg_space!(ScmRights(MAX_HANDED))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let got = recvmsg(data.as_fd(), &mut [io::IoSliceMut::new(&mut prefix)], &mut ancillary, RecvFlags::CMSG_CLOEXEC | RecvFlags::WAITALL)?;
+    let got = recvmsg(
+        data.as_fd(),
+        &mut [io::IoSliceMut::new(&mut prefix)],
+        &mut ancillary,
+        RecvFlags::CMSG_CLOEXEC | RecvFlags::WAITALL,
+    )?;
     if got.bytes != prefix.len() {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
@@ -157,7 +168,8 @@ fn start_log(level: LogLevel) {
         LogLevel::Debug => tracing::Level::DEBUG,
         LogLevel::Trace => tracing::Level::TRACE,
     };
-    let subscriber = tracing_subscriber::fmt().json().with_max_level(level).with_writer(io::stderr).with_current_span(false).finish();
+    let subscriber =
+        tracing_subscriber::fmt().json().with_max_level(level).with_writer(io::stderr).with_current_span(false).finish();
     // Set once, by the one line of a new process that does it.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }

@@ -1,6 +1,6 @@
 //! The supervisor's process: everything that lives as long as the tree does.
 
-use std::{os::unix::net::UnixStream, path::PathBuf, process::ExitCode};
+use std::{env, os::unix::net::UnixStream, path::PathBuf, process::ExitCode};
 
 use ipc::messages::start::LogLevel;
 use tokio::{
@@ -15,18 +15,32 @@ use crate::{
     tree::{CannotBegin, Tree},
 };
 
+/// Environment by which the command line tells a supervisor what it is for. Not arguments, which everybody can read.
+pub const DATA_DIR: &str = "LAMOS_SUPERVISOR_DATA";
+/// See [`DATA_DIR`].
+pub const LOG_LEVEL: &str = "LAMOS_SUPERVISOR_LOG";
+
 /// Runs a supervisor whose first connection is its standard input. It ends when nobody is attached any more.
-pub fn run(data: Option<PathBuf>, level: LogLevel) -> ExitCode {
+pub fn run() -> ExitCode {
+    let data = env::var_os(DATA_DIR).map(PathBuf::from);
+    let level = match env::var(LOG_LEVEL).as_deref() {
+        Ok("trace") => LogLevel::Trace,
+        Ok("debug") => LogLevel::Debug,
+        Ok("info") => LogLevel::Info,
+        _ => LogLevel::Warn,
+    };
     // The terminal's signals are for the command line that started us; what it does not survive, we notice.
     let _ = rustix::process::setsid();
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return exit::OURS };
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return ExitCode::from(exit::OURS);
+    };
     let result = LocalSet::new().block_on(&runtime, supervise(data, level));
     runtime.shutdown_background();
     result
 }
 
 async fn supervise(data: Option<PathBuf>, level: LogLevel) -> ExitCode {
-    let Ok(first) = take_first_connection() else { return exit::OURS };
+    let Ok(first) = take_first_connection() else { return ExitCode::from(exit::OURS) };
     let places = match Places::find(data) {
         Ok(places) => places,
         Err(error) => return say(first, exit::DATA, &error.to_string()).await,
@@ -34,7 +48,7 @@ async fn supervise(data: Option<PathBuf>, level: LogLevel) -> ExitCode {
     let tree = match Tree::new(places.clone(), level) {
         Ok(tree) => tree,
         // Another supervisor began at the same moment; the command line finds it.
-        Err(CannotBegin::Locked) => return exit::ELSEWHERE,
+        Err(CannotBegin::Locked) => return ExitCode::from(exit::ELSEWHERE),
         Err(error) => return say(first, exit::DATA, &error.to_string()).await,
     };
     tree.begin();
@@ -65,18 +79,20 @@ fn take_first_connection() -> std::io::Result<tokio::net::UnixStream> {
 }
 
 /// Says why there is no tree to the one who wanted it.
-async fn say(first: tokio::net::UnixStream, code: ExitCode, sentence: &str) -> ExitCode {
+async fn say(first: tokio::net::UnixStream, code: u8, sentence: &str) -> ExitCode {
     use tokio::io::AsyncWriteExt as _;
     let mut first = first;
     let number = i64::from(ipc::Code::CannotStart as u16);
     let line = rpc::error(&serde_json::Value::Null, number, sentence) + "\n";
     // Who started us may have gone.
     let _ = first.write_all(line.as_bytes()).await;
-    code
+    ExitCode::from(code)
 }
 
 async fn end_on_signals(tree: Tree) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else { return };
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return;
+    };
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -15,7 +15,7 @@ pub enum Prepared {
     /// The keys.
     Crypto(crypto::Prepared),
     /// The models.
-    Llm(llm::Prepared),
+    Llm(Box<llm::Prepared>),
     /// A conversation.
     Agent(agent::Prepared),
     /// A run.
@@ -30,9 +30,9 @@ pub fn prepare(work: &Work, generation: u32, handed: Vec<OwnedFd>) -> Result<Pre
     Ok(match work {
         Work::Storage { directory, first } => Prepared::Storage(storage::prepare(directory, *first && generation == 1)?),
         Work::Crypto => Prepared::Crypto(crypto::prepare(handed)?),
-        Work::Llm { .. } => Prepared::Llm(llm::prepare()?),
+        Work::Llm { .. } => Prepared::Llm(Box::new(llm::prepare()?)),
         Work::Agent { conversation } => Prepared::Agent(agent::prepare(*conversation)),
-        Work::Code => Prepared::Code(code::prepare()),
+        Work::Code => Prepared::Code(code::prepare()?),
     })
 }
 
@@ -41,7 +41,7 @@ pub async fn start(prepared: Prepared, caller: Rc<Caller>, events: Events) -> Re
     Ok(match prepared {
         Prepared::Storage(prepared) => Box::pin(storage::start(prepared, Client::new(caller), events).await?),
         Prepared::Crypto(prepared) => Box::pin(crypto::start(prepared, Client::new(caller), events)?),
-        Prepared::Llm(prepared) => Box::pin(llm::start(prepared, Client::new(caller), events)?),
+        Prepared::Llm(prepared) => Box::pin(llm::start(*prepared, Client::new(caller), events)?),
         Prepared::Agent(prepared) => Box::pin(agent::start(prepared, Client::new(caller), events)),
         Prepared::Code(prepared) => Box::pin(code::start(prepared, events).await?),
     })

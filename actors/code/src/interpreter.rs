@@ -56,7 +56,9 @@ impl Interpreter {
         let (warm, is_warm) = oneshot::channel();
         let (signals, heard) = user_signal_channel();
         let thread = thread::Builder::new().name("python".to_owned()).stack_size(STACK);
-        thread.spawn(move || live(heard, warm, &waiting)).map_err(|error| Refusal::internal(format!("start the interpreter: {error}")))?;
+        thread
+            .spawn(move || live(heard, warm, &waiting))
+            .map_err(|error| Refusal::internal(format!("start the interpreter: {error}")))?;
         match is_warm.await {
             Ok(Ok(())) => Ok(Interpreter { jobs, signals }),
             Ok(Err(error)) => Err(Refusal::internal(format!("warm the interpreter: {error}"))),
@@ -78,7 +80,11 @@ impl Interpreter {
     }
 }
 
-fn live(heard: rustpython_vm::signal::UserSignalReceiver, warm: oneshot::Sender<Result<(), String>>, jobs: &Receiver<(Job, oneshot::Sender<Done>)>) {
+fn live(
+    heard: rustpython_vm::signal::UserSignalReceiver,
+    warm: oneshot::Sender<Result<(), String>>,
+    jobs: &Receiver<(Job, oneshot::Sender<Done>)>,
+) {
     let mut settings = Settings::default();
     settings.install_signal_handlers = false;
     settings.import_site = false;
@@ -155,11 +161,16 @@ fn attempt(vm: &VirtualMachine, guest: &Scope, job: Job) -> PyResult<String> {
         Entry::Execute => {
             vm.run_string(scope.clone(), &job.source, "<script>")?;
             let execute = scope.globals.get_item_opt("execute", vm)?;
-            let execute = execute.ok_or_else(|| vm.new_name_error("the script defines no function execute(inputs)".to_owned(), vm.ctx.new_str("execute")))?;
+            let execute = execute.ok_or_else(|| {
+                vm.new_name_error("the script defines no function execute(inputs)".to_owned(), vm.ctx.new_str("execute"))
+            })?;
             let value = execute.call((inputs,), vm)?;
             let plain = call("plain", vec![value])?.str(vm)?.to_string_lossy().into_owned();
             if plain.len() > MAX_VALUE {
-                return Err(vm.new_value_error(format!("the result has {} bytes; {MAX_VALUE} are the most, write the rest to a file", plain.len())));
+                return Err(vm.new_value_error(format!(
+                    "the result has {} bytes; {MAX_VALUE} are the most, write the rest to a file",
+                    plain.len()
+                )));
             }
             Ok(plain)
         }

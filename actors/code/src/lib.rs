@@ -17,17 +17,20 @@ use std::future::Future;
 
 use ipc::{Refusal, endpoint::Events};
 
-/// What the run process takes before it is locked down: nothing.
-pub struct Prepared;
+/// What the run process takes before it is locked down: a pipe to itself.
+pub struct Prepared {
+    bell: memory::Bell,
+}
 
-/// Takes nothing.
-pub fn prepare() -> Prepared {
-    Prepared
+/// Takes a pipe to itself.
+pub fn prepare() -> Result<Prepared, Refusal> {
+    let bell = memory::Bell::new().map_err(|error| Refusal::internal(format!("make a pipe: {error}")))?;
+    Ok(Prepared { bell })
 }
 
 /// Warms an interpreter and waits for its one run.
-pub async fn start(_: Prepared, events: Events) -> Result<impl Future<Output = ()>, Refusal> {
+pub async fn start(prepared: Prepared, events: Events) -> Result<impl Future<Output = ()>, Refusal> {
     memory::this_thread_is_the_host();
     let interpreter = interpreter::Interpreter::start().await?;
-    Ok(service::run(interpreter, events))
+    Ok(service::run(interpreter, prepared.bell, events))
 }

@@ -10,15 +10,17 @@
 use std::{
     alloc::{GlobalAlloc, Layout},
     cell::Cell,
-    io,
+    io::{self, Read as _},
     sync::{
         OnceLock,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    thread,
     time::Duration,
 };
 
-use tokio::net::unix::pipe;
+/// Stack of the thread that listens for the bell.
+const STACK: usize = 64 << 10;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
@@ -79,7 +81,7 @@ fn sleep_for_ever() {
         let _ = rustix::io::write(bell, &[1]);
     }
     loop {
-        std::thread::sleep(Duration::from_secs(3600));
+        thread::sleep(Duration::from_secs(3600));
     }
 }
 
@@ -88,18 +90,36 @@ pub(crate) fn this_thread_is_the_host() {
     HOST.set(true);
 }
 
-/// From now on the threads of the script may hold `bytes` more than all threads hold now. Returns what rings when one
-/// wants more. Must be called inside a tokio runtime.
-pub(crate) fn limit(bytes: u64) -> io::Result<pipe::Receiver> {
-    let (watched, bell) = io::pipe()?;
-    rustix::io::ioctl_fionbio(&watched, true)?;
-    let watched = pipe::Receiver::from_owned_fd(watched.into())?;
+/// What rings when a thread of the script wants more than it may have.
+pub(crate) struct Bell {
+    heard: io::PipeReader,
+    rung: io::PipeWriter,
+}
+
+impl Bell {
+    /// Made before the lockdown, after which no pipe can be made.
+    pub(crate) fn new() -> io::Result<Bell> {
+        let (heard, rung) = io::pipe()?;
+        Ok(Bell { heard, rung })
+    }
+}
+
+/// From now on the threads of the script may hold `bytes` more than all threads hold now; when one wants more,
+/// `too_much` is called, on a thread of its own.
+pub(crate) fn limit(bytes: u64, bell: Bell, too_much: fn()) -> io::Result<()> {
+    let mut heard = bell.heard;
+    thread::Builder::new().name("memory".to_owned()).stack_size(STACK).spawn(move || {
+        this_thread_is_the_host();
+        if heard.read(&mut [0]).is_ok_and(|rings| rings > 0) {
+            too_much();
+        }
+    })?;
     // Set once: a process has one run.
-    let _ = BELL.set(bell);
+    let _ = BELL.set(bell.rung);
     let held = HELD.load(Relaxed);
     PEAK.store(held, Relaxed);
     LIMIT.store(held.saturating_add(usize::try_from(bytes).unwrap_or(usize::MAX)), Relaxed);
-    Ok(watched)
+    Ok(())
 }
 
 /// Bytes that all threads hold.

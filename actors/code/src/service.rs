@@ -26,30 +26,30 @@ const GRACE: Duration = Duration::from_millis(150);
 const PIECES: usize = 32;
 
 /// Waits for the one run, answers it, and returns: the process ends.
-pub(crate) async fn run(interpreter: Interpreter, mut events: Events) {
+pub(crate) async fn run(interpreter: Interpreter, bell: memory::Bell, mut events: Events) {
     match events.next().await {
-        Some(Event::Call(incoming)) => answer(&interpreter, incoming).await,
+        Some(Event::Call(incoming)) => answer(&interpreter, bell, incoming).await,
         Some(Event::Drain(_)) | None => {}
     }
 }
 
-async fn answer(interpreter: &Interpreter, incoming: Incoming) {
+async fn answer(interpreter: &Interpreter, bell: memory::Bell, incoming: Incoming) {
     match Request::decode(incoming.method(), incoming.body()) {
         Ok(Request::Run(run)) => {
             let mut reply = incoming.reply::<Run>();
-            let result = perform(interpreter, run, &mut reply).await;
+            let result = perform(interpreter, bell, run, &mut reply).await;
             reply.finish(result);
         }
         Err(refusal) => incoming.refuse(&refusal),
     }
 }
 
-async fn perform(interpreter: &Interpreter, run: Run, reply: &mut Reply<Run>) -> Result<Ran, Refusal> {
+async fn perform(interpreter: &Interpreter, bell: memory::Bell, run: Run, reply: &mut Reply<Run>) -> Result<Ran, Refusal> {
     let files = take_files(&run, reply).await?;
     let (pieces, mut written) = mpsc::channel(PIECES);
     World::set(pieces, run.limits.output as usize, run.seed);
-    let bell = memory::limit(run.limits.memory);
-    let bell = bell.map_err(|error| Refusal::internal(format!("watch the memory of a script: {error}")))?;
+    let limited = memory::limit(run.limits.memory, bell, watch::too_much_memory);
+    limited.map_err(|error| Refusal::internal(format!("watch the memory of a script: {error}")))?;
     let before = memory::held();
     let begun = std::time::Instant::now();
     let job = Job { source: run.source, entry: run.entry, inputs: run.inputs, files };
@@ -59,7 +59,7 @@ async fn perform(interpreter: &Interpreter, run: Run, reply: &mut Reply<Run>) ->
     let ending = loop {
         tokio::select! {
             biased;
-            () = watch::memory(&bell) => break Err(Ending::MemoryLimit),
+            () = watch::memory() => break Err(Ending::MemoryLimit),
             () = watch::output() => break Err(Ending::OutputLimit),
             Some(piece) = written.recv() => {
                 if !reply.send(&piece).await? {

@@ -2,34 +2,56 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use tokio::{net::unix::pipe, sync::Notify};
+use tokio::sync::Notify;
 
-static TOO_MUCH_OUTPUT: AtomicBool = AtomicBool::new(false);
-static OUTPUT: Notify = Notify::const_new();
+/// Something that happens once, on any thread, and is awaited on one.
+struct Alarm {
+    raised: AtomicBool,
+    heard: Notify,
+}
+
+impl Alarm {
+    const fn new() -> Alarm {
+        Alarm { raised: AtomicBool::new(false), heard: Notify::const_new() }
+    }
+
+    fn raise(&self) {
+        self.raised.store(true, Relaxed);
+        self.heard.notify_one();
+    }
+
+    async fn wait(&self) {
+        while !self.raised.load(Relaxed) {
+            self.heard.notified().await;
+        }
+    }
+}
+
+static OUTPUT: Alarm = Alarm::new();
+static MEMORY: Alarm = Alarm::new();
 
 /// The script has written more than it may. Called on its thread, which gets an exception; the run is over whatever the
 /// script does with it.
 pub(crate) fn too_much_output() {
-    TOO_MUCH_OUTPUT.store(true, Relaxed);
-    OUTPUT.notify_one();
+    OUTPUT.raise();
 }
 
 /// Whether that has happened.
 pub(crate) fn wrote_too_much() -> bool {
-    TOO_MUCH_OUTPUT.load(Relaxed)
+    OUTPUT.raised.load(Relaxed)
 }
 
 /// Waits until it happens.
 pub(crate) async fn output() {
-    while !wrote_too_much() {
-        OUTPUT.notified().await;
-    }
+    OUTPUT.wait().await;
 }
 
-/// Waits until a thread of the script wants more memory than it may have.
-pub(crate) async fn memory(bell: &pipe::Receiver) {
-    // An error means that the bell cannot be heard; then the limit of the address space holds alone.
-    if bell.readable().await.is_err() {
-        std::future::pending().await
-    }
+/// A thread of the script wants more memory than it may have, and sleeps.
+pub(crate) fn too_much_memory() {
+    MEMORY.raise();
+}
+
+/// Waits until that happens.
+pub(crate) async fn memory() {
+    MEMORY.wait().await;
 }

@@ -37,7 +37,7 @@ fn run_process() {
         let (_, events, connection) = connect_single(inbox, outbox);
         let outbox = connection.outbox();
         actix::spawn(connection.run());
-        code::start(code::prepare(), events).await.unwrap().await;
+        code::start(code::prepare().unwrap(), events).await.unwrap().await;
         outbox.drained().await;
     });
     #[expect(clippy::disallowed_methods, reason = "what the interpreter still does must not keep the process")]
@@ -269,7 +269,8 @@ fn memory_within_the_limit_is_counted() {
 
 #[test]
 fn what_writes_too_much_is_ended() {
-    for source in ["while True: print('x' * 1000)", "try:\n    print('x' * 10**7)\nexcept BaseException: pass\nwhile True: pass"] {
+    for source in ["while True: print('x' * 1000)", "try:\n    print('x' * 10**7)\nexcept BaseException: pass\nwhile True: pass"]
+    {
         let report = run(&script(source), b"");
         assert_eq!(report.ending(), &Ending::OutputLimit, "{source}");
         assert_eq!(report.stdout.len(), 64 << 10, "what fitted arrived");

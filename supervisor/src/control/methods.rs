@@ -60,7 +60,8 @@ pub async fn answer(tree: &Tree, line: &str) -> Next {
         Err(error) => return Next::Say(rpc::error(&Value::Null, PARSE_ERROR, &format!("not JSON: {error}"))),
     };
     let Request { id, method, params, .. } = request;
-    let bad = |error: serde_json::Error| Next::Say(rpc::error(&id, INVALID_PARAMS, &format!("{method} does not take this: {error}")));
+    let bad =
+        |error: serde_json::Error| Next::Say(rpc::error(&id, INVALID_PARAMS, &format!("{method} does not take this: {error}")));
     match method.as_str() {
         "status" => Next::Say(rpc::result(&id, serde_json::to_value(tree.status()).unwrap_or(Value::Null))),
         "tail" => Next::Tail(rpc::result(&id, json!({}))),
@@ -94,7 +95,9 @@ pub async fn answer(tree: &Tree, line: &str) -> Next {
 fn explain(params: &ExplainParams) -> Value {
     let fits = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
     let rows = policy::TABLE.iter().filter(|row| {
-        fits(&params.source, row.source.name()) && fits(&params.destination, row.destination.name()) && fits(&params.method, row.name)
+        fits(&params.source, row.source.name())
+            && fits(&params.destination, row.destination.name())
+            && fits(&params.method, row.name)
     });
     rows.map(|row| {
         json!({
@@ -136,10 +139,8 @@ pub async fn attach(tree: &Tree, mut lines: Lines, pid: i32, attach: Attach) {
     let theirs = Hello { version: params.version, schema: params.schema, program: params.program };
     let ours = Hello::ours();
     if !ours.matches(&theirs) {
-        let sentence = format!(
-            "Lamos {} is running and this is {}; end it with `lamos stop` and try again",
-            ours.program, theirs.program
-        );
+        let sentence =
+            format!("Lamos {} is running and this is {}; end it with `lamos stop` and try again", ours.program, theirs.program);
         let _ = lines.say(&rpc::error(&id, INVALID_REQUEST, &sentence)).await;
         return;
     }

@@ -13,7 +13,7 @@ pub mod rpc;
 use std::{fs, io, os::fd::AsFd, rc::Rc};
 
 use interprocess::{
-    local_socket::{GenericFilePath, ListenerOptions, ToFsName as _, tokio::prelude::*, traits::tokio::Listener as _},
+    local_socket::{GenericFilePath, ListenerOptions, ToFsName as _, tokio::prelude::*},
     os::unix::local_socket::ListenerOptionsExt as _,
 };
 use lines::Lines;

@@ -30,7 +30,8 @@ const ACTS: &[Act] = &[
     Act {
         name: "list its own directory",
         allowed: |rights| rights.files == Files::OneDirectory,
-        attempt: |birthright| birthright.directory.as_ref().map_or(Err(io::ErrorKind::NotFound.into()), list),
+        // Who was born without one cannot even name it.
+        attempt: |birthright| birthright.directory.as_ref().map_or_else(|| Err(io::Error::from_raw_os_error(libc::ENOENT)), list),
     },
     Act {
         name: "make a TCP socket",

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 
 use ipc::messages::start::Wall;
 use libc::{
-    AF_INET, AF_INET6, CLONE_THREAD, IPPROTO_TCP, PR_SET_NAME, PROT_EXEC, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, c_long,
+    AF_INET, AF_INET6, AF_UNIX, CLONE_THREAD, IPPROTO_TCP, PR_SET_NAME, PROT_EXEC, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM,
+    c_long,
 };
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Op, SeccompCondition, SeccompFilter, SeccompRule,
@@ -72,8 +73,18 @@ fn life() -> Vec<When> {
         // No memory that can be executed: nothing here compiles.
         When::If(libc::SYS_mmap, vec![masked(2, PROT_EXEC as u64, 0)]),
         When::If(libc::SYS_mprotect, vec![masked(2, PROT_EXEC as u64, 0)]),
+        // A pair of sockets that are connected to each other and to nothing else, which a runtime wakes itself with.
+        When::If(
+            libc::SYS_socketpair,
+            vec![
+                int(0, AF_UNIX),
+                Condition::Int { argument: 1, mask: !(SOCK_CLOEXEC | SOCK_NONBLOCK) as u32, value: SOCK_STREAM },
+            ],
+        ),
         // Limits may be read, of oneself.
         When::If(libc::SYS_prlimit64, vec![int(0, 0), masked(2, u64::MAX, 0)]),
+        // The allocator names its memory.
+        When::If(libc::SYS_prctl, vec![int(0, libc::PR_SET_VMA)]),
         // Threads have names.
         When::If(libc::SYS_prctl, vec![int(0, PR_SET_NAME)]),
     ]);
@@ -87,13 +98,14 @@ fn group(calls: Calls) -> Vec<When> {
         Calls::Directory => {
             let calls = always![
                 SYS_openat SYS_newfstatat SYS_statx SYS_getdents64 SYS_unlinkat SYS_renameat2 SYS_mkdirat SYS_flock
-                SYS_fallocate SYS_msync SYS_pwritev SYS_preadv SYS_sync_file_range SYS_fadvise64 SYS_fstatfs SYS_dup SYS_uname
+                SYS_fallocate SYS_msync SYS_pwritev SYS_preadv SYS_sync_file_range SYS_fadvise64 SYS_fstatfs SYS_dup SYS_uname SYS_readlinkat
             ];
             #[cfg(target_arch = "x86_64")]
-            let calls = [calls, always![SYS_rename SYS_unlink SYS_mkdir SYS_rmdir SYS_stat SYS_lstat SYS_open SYS_access]]
-                .into_iter()
-                .flatten()
-                .collect();
+            let calls =
+                [calls, always![SYS_rename SYS_unlink SYS_mkdir SYS_rmdir SYS_stat SYS_lstat SYS_open SYS_access SYS_readlink]]
+                    .into_iter()
+                    .flatten()
+                    .collect();
             calls
         }
         Calls::TcpConnect => {

@@ -32,6 +32,7 @@ use super::{
     log::MAX_LINE,
     not_signed_in,
     process::{Process, Started, State, death},
+    reap,
     restart::Verdict,
     spawn::{Spawned, spawn},
 };
@@ -76,7 +77,8 @@ impl Tree {
             Role::Llm | Role::Crypto => self.start_permanent(role),
             Role::Code => {
                 let state = self.lock();
-                let coming = state.processes.iter().any(|(place, process)| place.0 == Role::Code && process.state == State::Starting);
+                let coming =
+                    state.processes.iter().any(|(place, process)| place.0 == Role::Code && process.state == State::Starting);
                 drop(state);
                 if !coming {
                     self.start_code();
@@ -128,7 +130,8 @@ impl Tree {
 
     fn start(&self, place: Place, generation: Generation, work: Work) {
         let mut state = self.lock();
-        let start = Start { hello: Hello::ours(), role: place.0, instance: place.1.0, generation: generation.0, work, log: state.level };
+        let start =
+            Start { hello: Hello::ours(), role: place.0, instance: place.1.0, generation: generation.0, work, log: state.level };
         let handed = if place.0 == Role::Crypto { vec![state.slots.as_fd()] } else { Vec::new() };
         let spawned = spawn(&start, &handed);
         drop(handed);
@@ -141,14 +144,20 @@ impl Tree {
     }
 
     /// Takes in a process that was spawned, and sets the tasks that belong to it.
-    fn adopt(&self, state: &mut super::Everything, place: Place, generation: Generation, spawned: Spawned) -> std::io::Result<()> {
+    fn adopt(
+        &self,
+        state: &mut super::Everything,
+        place: Place,
+        generation: Generation,
+        spawned: Spawned,
+    ) -> std::io::Result<()> {
         let Spawned { child, pidfd, data, control, log } = spawned;
         let (data_in, data_out) = link::open(data)?;
         let (control_in, control_out) = link::open(control)?;
         let (data_out, control_out) = (Rc::new(data_out), Rc::new(control_out));
         let pid = i32::try_from(child.id()).unwrap_or(0);
         let pidfd = Rc::new(pidfd);
-        let exit = AsyncFd::new(rustix::io::fcntl_dupfd_cloexec(&*pidfd, 3)?)?;
+        let exit = reap::watch(rustix::io::fcntl_dupfd_cloexec(&*pidfd, 3)?)?;
         let log = pipe::Receiver::from_owned_fd(log)?;
         let process = Process {
             state: State::Starting,
@@ -185,7 +194,7 @@ impl Tree {
             let limit = MAX_LINE as u64;
             match (&mut reader).take(limit).read_until(b'\n', &mut line).await {
                 Ok(0) | Err(_) => return,
-                Ok(_) => self.lock().log.from_process(place, String::from_utf8_lossy(&line).trim_end()),
+                Ok(_) => self.lock().log.heard(place, String::from_utf8_lossy(&line).trim_end()),
             }
         }
     }
@@ -208,7 +217,10 @@ impl Tree {
                     state.hub.gone(place, death);
                     let quiet = draining || taken || (status.success() && place.0 == Role::Agent);
                     if !quiet {
-                        state.log.note("ended", serde_json::json!({ "role": place.0.name(), "instance": place.1.0, "how": death.to_string() }));
+                        state.log.note(
+                            "ended",
+                            serde_json::json!({ "role": place.0.name(), "instance": place.1.0, "how": death.to_string() }),
+                        );
                     }
                     drop(state);
                     self.settle();
@@ -270,7 +282,9 @@ impl Tree {
             }
             Verdict::Degraded => {
                 drop(state);
-                let sentence = format!("the {role} process {how} again and again and is not started any more; `lamos tail` shows why, `lamos restart {role}` tries again");
+                let sentence = format!(
+                    "the {role} process {how} again and again and is not started any more; `lamos tail` shows why, `lamos restart {role}` tries again"
+                );
                 self.degrade(role, Refusal::new(Code::Degraded, sentence));
             }
         }

@@ -46,7 +46,7 @@ impl Log {
     }
 
     /// A line that a process wrote to its standard error.
-    pub fn from_process(&mut self, place: (Role, Instance), text: &str) {
+    pub fn heard(&mut self, place: (Role, Instance), text: &str) {
         // A line that is not JSON is a panic or a library's word; it is kept as text, with what a terminal would obey removed.
         let said = serde_json::from_str(text).unwrap_or_else(|_| {
             let plain: String = text.chars().filter(|letter| !letter.is_control()).collect();

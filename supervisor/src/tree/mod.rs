@@ -12,6 +12,7 @@ mod health;
 mod life;
 pub mod log;
 pub mod process;
+mod reap;
 mod restart;
 mod service;
 pub mod spawn;
@@ -286,7 +287,8 @@ impl Tree {
     /// Whether one of our own processes, or a child of one, has this pid.
     pub fn is_ours(&self, pid: i32) -> bool {
         let ourselves = i32::try_from(std::process::id()).unwrap_or(0);
-        let children: Vec<i32> = self.lock().processes.values().filter(|process| process.child.is_some()).map(|process| process.pid).collect();
+        let children: Vec<i32> =
+            self.lock().processes.values().filter(|process| process.child.is_some()).map(|process| process.pid).collect();
         let mut ancestor = Some(pid);
         // A process has fewer ancestors than this unless somebody builds a chain to hide in.
         for _ in 0..64 {
@@ -344,14 +346,17 @@ impl Tree {
     /// A command line has gone. With the last one the supervisor goes too.
     fn detached(&self, place: Place) {
         let mut state = self.lock();
-        state.processes.remove(&place);
+        let process = state.processes.remove(&place);
         state.serving = state.serving.filter(|serving| *serving != place);
         state.hub.gone(place, ipc::refusal::Death { generation: 1, exit: Some(0), signal: None });
         let last = !state.processes.keys().any(|place| place.0 == Role::Cli);
         drop(state);
         self.settle();
         if last {
+            // Its socket stays open until this process ends, so that it can wait for that.
             self.drain();
+        } else if let Some(process) = process {
+            process.data.finish();
         }
     }
 

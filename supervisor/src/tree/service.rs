@@ -1,8 +1,7 @@
 //! What the supervisor itself is asked for over the wire: the only bodies it ever reads.
 
 use ipc::{
-    Code, Refusal, Role,
-    codec,
+    Code, Refusal, Role, codec,
     frame::Frame,
     header::{Header, Kind},
     id::{CallId, ConversationId, Instance},
@@ -97,8 +96,12 @@ impl Tree {
         state.last_own_call += 1;
         let call = CallId(state.last_own_call);
         state.own_calls.insert(call, instance);
-        let header =
-            Header { destination: Some((Role::Storage, Instance(0))), method: BindAgent::NUMBER, call, ..Header::new(Kind::Call) };
+        let header = Header {
+            destination: Some((Role::Storage, Instance(0))),
+            method: BindAgent::NUMBER,
+            call,
+            ..Header::new(Kind::Call)
+        };
         let body = codec::encode(&BindAgent { instance: instance.0, conversation }).unwrap_or_default();
         state.hub.frame(std::time::Instant::now(), SUPERVISOR, Frame { header, body: body.into() });
         drop(state);
@@ -150,7 +153,8 @@ impl Tree {
             Role::Storage => {
                 self.answer_opening(Ok(()));
                 // A new archive process knows nothing of the agents that lived on.
-                let agents: Vec<_> = self.lock().conversations.iter().map(|(conversation, instance)| (*instance, *conversation)).collect();
+                let agents: Vec<_> =
+                    self.lock().conversations.iter().map(|(conversation, instance)| (*instance, *conversation)).collect();
                 for (instance, conversation) in agents {
                     self.bind(instance, conversation);
                 }
@@ -169,7 +173,8 @@ impl Tree {
         state.conversations.retain(|_, instance| *instance != place.1);
         let calls = state.engaging.remove(&place.1).map(|engaging| engaging.calls).unwrap_or_default();
         drop(state);
-        let refusal = Refusal::new(Code::CannotStart, "the agent of this conversation could not be started; `lamos tail` shows why");
+        let refusal =
+            Refusal::new(Code::CannotStart, "the agent of this conversation could not be started; `lamos tail` shows why");
         for call in calls {
             self.answer::<Engage>(call, Err(&refusal));
         }
@@ -179,7 +184,8 @@ impl Tree {
     fn opened(&self, call: CallId, opened: &Opened) {
         let name = &opened.directory;
         if name.len() != 32 || !name.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)) {
-            return self.answer::<Opened>(call, Err(&Refusal::new(Code::Malformed, "a space has a name of 32 hexadecimal digits")));
+            return self
+                .answer::<Opened>(call, Err(&Refusal::new(Code::Malformed, "a space has a name of 32 hexadecimal digits")));
         }
         let mut state = self.lock();
         if state.space.as_ref().is_some_and(|open| open != name) {
@@ -222,7 +228,8 @@ impl Tree {
     /// A person named servers on other ports: the model process is born again with the right to reach them.
     fn allow_ports(&self, call: CallId, allow: &AllowPorts) {
         let mut state = self.lock();
-        let new: Vec<u16> = allow.ports.iter().copied().filter(|port| ![53, 443].contains(port) && !state.ports.contains(port)).collect();
+        let new: Vec<u16> =
+            allow.ports.iter().copied().filter(|port| ![53, 443].contains(port) && !state.ports.contains(port)).collect();
         let place = (Role::Llm, Instance(1));
         if new.is_empty() {
             drop(state);

@@ -54,6 +54,8 @@ pub fn spawn(start: &Start, handed: &[BorrowedFd<'_>]) -> io::Result<Spawned> {
         .env_clear()
         // Without this the allocator reserves a gibibyte of address space at a time, which the limits would count.
         .env("MIMALLOC_ARENA_RESERVE", "32768")
+        // It would look for the nodes in /sys when a second thread comes, long after it may look anywhere.
+        .env("MIMALLOC_USE_NUMA_NODES", "1")
         .stdin(Stdio::from(OwnedFd::from(data_child)))
         .stdout(Stdio::from(OwnedFd::from(control_child)))
         .stderr(Stdio::from(OwnedFd::from(log_child)))

@@ -132,7 +132,10 @@ impl Tree {
                     serving: traffic.serving,
                     bytes: traffic.bytes,
                     queued: process.data.queued(),
-                    walls: walls.into_iter().map(|wall| Wall { name: wall.name, enforced: wall.enforced, detail: wall.detail }).collect(),
+                    walls: walls
+                        .into_iter()
+                        .map(|wall| Wall { name: wall.name, enforced: wall.enforced, detail: wall.detail })
+                        .collect(),
                     proofs: proofs.into_iter().map(|proof| Proof { act: proof.act, outcome: proof.outcome }).collect(),
                 }
             })

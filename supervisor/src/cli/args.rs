@@ -1,0 +1,295 @@
+//! The command line as it is written and as it is explained.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A person's own AI operating system, on their own machine.
+///
+/// Ask something, with files if you like. Without any model, skills answer what they can; with a key in ANTHROPIC_API_KEY
+/// or OPENAI_API_KEY, a server in OPENAI_BASE_URL, or OLLAMA_HOST, a model answers and may run Python in a locked process.
+/// Everything is kept, signed and encrypted, in an archive on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "lamos", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Lamos {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// What holds for every command.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What holds for every command.
+#[derive(Clone, Debug, Args)]
+pub struct Common {
+    /// Keep everything in this directory instead of the one of the desktop standard
+    #[arg(long, global = true, value_name = "DIR", env = "LAMOS_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Sign in under this name; without it the public demo space is used
+    #[arg(long, short, global = true, value_name = "NAME", env = "LAMOS_USER")]
+    pub user: Option<String>,
+
+    /// Read the password from this descriptor: one line, and for a new space the same line again
+    #[arg(long, global = true, value_name = "N")]
+    pub password_fd: Option<i32>,
+
+    /// Write JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// How much a supervisor that is started for this call writes to its log
+    #[arg(long, global = true, value_enum, default_value_t = Level::Warn, value_name = "LEVEL", hide_possible_values = false)]
+    pub log: Level,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    /// What went wrong
+    Warn,
+    /// What happened
+    Info,
+    /// Each step
+    Debug,
+    /// Everything
+    Trace,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Ask something and print the answer
+    Ask(Ask),
+    /// Run a skill
+    Run(Run),
+    /// Talk, line by line, in one conversation
+    Chat(Chat),
+    /// List conversations, or show one
+    History(History),
+    /// List skills, show one, add or remove your own
+    Skills(Skills),
+    /// List the processes, or what is enforced on them
+    Ps(Ps),
+    /// Stay up, so that other commands are answered at once
+    Serve,
+    /// Forget the keys of the open space and end what works on it
+    Lock,
+    /// Shut down
+    Stop,
+    /// Start a process again
+    Restart(Restart),
+    /// Print the log as it is written
+    Tail,
+    /// Show who may ask whom for what
+    Policy(Policy),
+    /// See whether everything is in order, and say what is not
+    Doctor,
+    /// Print a completion script for a shell
+    Completions(Completions),
+    /// Print the manual page
+    Man,
+}
+
+/// Which model answers, if any.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ModelArgs {
+    /// Ask this model; without it the first one the server lists
+    #[arg(long, short, value_name = "MODEL", env = "LAMOS_MODEL")]
+    pub model: Option<String>,
+
+    /// Ask this server, as in http://127.0.0.1:8080/v1
+    #[arg(long, value_name = "URL")]
+    pub base_url: Option<String>,
+
+    /// What the server of --base-url speaks
+    #[arg(long, value_enum, value_name = "WIRE")]
+    pub wire: Option<WireArg>,
+
+    /// Ask no model: skills alone answer
+    #[arg(long, conflicts_with_all = ["model", "base_url", "wire"])]
+    pub no_model: bool,
+}
+
+/// What a server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WireArg {
+    /// OpenAI Chat Completions and what is compatible with it
+    Openai,
+    /// Anthropic Messages
+    Anthropic,
+}
+
+/// Where a question belongs.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Place {
+    /// Go on in this conversation (its id, or the beginning of it)
+    #[arg(long, short, value_name = "ID", conflicts_with = "continue_last")]
+    pub conversation: Option<String>,
+
+    /// Go on in the newest conversation
+    #[arg(long = "continue")]
+    pub continue_last: bool,
+}
+
+/// Arguments of `ask`.
+#[derive(Debug, Args)]
+pub struct Ask {
+    /// Give this file with the question
+    #[arg(long = "file", short = 'f', value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Give a skill this input
+    #[arg(long = "input", short = 'i', value_name = "NAME=VALUE", value_parser = input)]
+    pub inputs: Vec<(String, String)>,
+
+    /// Which model.
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    /// Which conversation.
+    #[command(flatten)]
+    pub place: Place,
+
+    /// What you want; read from standard input if it is -
+    #[arg(required = true, value_name = "TEXT")]
+    pub text: Vec<String>,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The skill's name
+    pub skill: String,
+
+    /// Give it this input
+    #[arg(long = "input", short = 'i', value_name = "NAME=VALUE", value_parser = input)]
+    pub inputs: Vec<(String, String)>,
+
+    /// Give it this file
+    #[arg(long = "file", short = 'f', value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Which conversation.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// Arguments of `chat`.
+#[derive(Debug, Args)]
+pub struct Chat {
+    /// Which model.
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    /// Which conversation.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// Arguments of `history`.
+#[derive(Debug, Args)]
+pub struct History {
+    /// Show this conversation (its id, or the beginning of it)
+    pub id: Option<String>,
+
+    /// List at most so many
+    #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub limit: u32,
+}
+
+/// Arguments of `skills`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Skills {
+    /// Show this skill
+    pub name: Option<String>,
+
+    /// What to do with one.
+    #[command(subcommand)]
+    pub change: Option<SkillChange>,
+}
+
+/// What to do with a skill of one's own.
+#[derive(Debug, Subcommand)]
+pub enum SkillChange {
+    /// Keep the skill in this folder among your own
+    Add {
+        /// A folder with a SKILL.md
+        folder: PathBuf,
+    },
+    /// Remove one of your own; its history stays
+    Remove {
+        /// Its name
+        name: String,
+    },
+}
+
+/// Arguments of `ps`.
+#[derive(Debug, Args)]
+pub struct Ps {
+    /// Show what is enforced on each process, and what it tried and could not do
+    #[arg(long)]
+    pub rights: bool,
+}
+
+/// Arguments of `restart`.
+#[derive(Debug, Args)]
+pub struct Restart {
+    /// storage, crypto, llm or code
+    pub role: String,
+}
+
+/// Arguments of `policy`.
+#[derive(Debug, Args)]
+pub struct Policy {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub action: PolicyAction,
+}
+
+/// What to do with the policy.
+#[derive(Debug, Subcommand)]
+pub enum PolicyAction {
+    /// Print its rows, or those that fit
+    Explain {
+        /// Who asks
+        source: Option<String>,
+        /// Who answers
+        destination: Option<String>,
+        /// What for
+        method: Option<String>,
+    },
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// Which shell
+    pub shell: clap_complete::Shell,
+}
+
+fn input(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it is written NAME=VALUE")?;
+    if name.is_empty() { Err("it is written NAME=VALUE".to_owned()) } else { Ok((name.to_owned(), value.to_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Lamos::command().debug_assert();
+    }
+
+    #[test]
+    fn inputs_are_names_and_values() {
+        assert_eq!(input("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert!(input("a").is_err() && input("=b").is_err());
+    }
+}

@@ -1,0 +1,121 @@
+//! The person's command line: it reads what the person typed, asks the processes over an attached connection, and prints.
+//!
+//! Progress goes to standard error and the answer alone to standard output. It holds a password only on its way to the key
+//! process, and a key only on its way there too.
+//!
+//! **Architecture Invariant:** a command does what it does by the rows of the policy whose source is `cli`; it opens no
+//! archive, calls no model and runs no script itself.
+
+mod args;
+mod doctor;
+mod history;
+mod models;
+mod policy;
+mod ps;
+mod session;
+mod sign_in;
+mod skills;
+mod turn;
+mod words;
+
+use std::{io::IsTerminal as _, process::ExitCode};
+
+use args::{Command, Common, Lamos};
+use clap::{CommandFactory as _, Parser as _};
+use ipc::messages::{common::Done, crypto::Lock};
+use session::Session;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::LocalSet,
+};
+use words::{Failure, Outcome, complain, tell};
+
+use crate::exit;
+
+/// Runs the command that was typed.
+pub fn run() -> ExitCode {
+    let lamos = match Lamos::try_parse() {
+        Ok(lamos) => lamos,
+        Err(error) => {
+            let code = if error.use_stderr() { exit::USAGE } else { exit::GOOD };
+            // Where it cannot be printed there is nobody to read it.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let as_json = lamos.common.json;
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return ExitCode::from(exit::OURS);
+    };
+    let result = LocalSet::new().block_on(&runtime, command(lamos));
+    // A line that is being read from a terminal must not keep the command from ending.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::from(exit::GOOD),
+        Err(failure) => {
+            complain(&failure, as_json);
+            ExitCode::from(failure.exit)
+        }
+    }
+}
+
+async fn command(lamos: Lamos) -> Outcome {
+    let common = &lamos.common;
+    match lamos.command {
+        Command::Ps(args) => ps::ps(common, &args).await,
+        Command::Stop => ps::stop(common).await,
+        Command::Restart(args) => ps::restart(common, &args),
+        Command::Tail => ps::tail(common),
+        Command::Doctor => doctor::doctor(common).await,
+        Command::Policy(args) => policy::policy(common, &args.action),
+        Command::Completions(args) => {
+            clap_complete::generate(args.shell, &mut Lamos::command(), "lamos", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Man => Ok(clap_mangen::Man::new(Lamos::command()).render(&mut std::io::stdout())?),
+        attached => {
+            let session = Session::open(common, matches!(attached, Command::Serve)).await?;
+            let result = with_session(&session, common, attached).await;
+            session.close().await;
+            result
+        }
+    }
+}
+
+/// The commands that ask the processes.
+async fn with_session(session: &Session, common: &Common, command: Command) -> Outcome {
+    match command {
+        Command::Ask(args) => turn::ask(session, common, args).await,
+        Command::Run(args) => turn::run(session, common, args).await,
+        Command::Chat(args) => turn::chat(session, common, args).await,
+        Command::History(args) => history::history(session, common, args).await,
+        Command::Skills(args) => skills::skills(session, common, args).await,
+        Command::Lock => lock(session).await,
+        Command::Serve => serve(session, common).await,
+        _ => Err(Failure::new(exit::OURS, "failed to find the command")),
+    }
+}
+
+async fn lock(session: &Session) -> Outcome {
+    let Done = session.client.call(&Lock).await?;
+    Ok(())
+}
+
+/// `lamos serve`: stays attached, and so keeps the tree up, until it is told to end.
+async fn serve(session: &Session, common: &Common) -> Outcome {
+    if common.user.is_some() {
+        sign_in::sign_in(session, common).await?;
+    }
+    if std::io::stderr().is_terminal() {
+        tell("Lamos is up. Ctrl-C or `lamos stop` ends it.");
+    } else {
+        tell("Lamos is up.");
+    }
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+        () = session.ended() => {}
+    }
+    Ok(())
+}
