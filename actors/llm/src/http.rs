@@ -45,6 +45,8 @@ pub(crate) struct Times {
     pub(crate) connect: Duration,
     /// Without a single byte.
     pub(crate) idle: Duration,
+    /// For all of the body of a failure, which is only quoted.
+    pub(crate) failure: Duration,
     /// Before the first repetition, where the server says nothing.
     pub(crate) first_wait: Duration,
     /// Before a later one, where the server says nothing.
@@ -58,6 +60,7 @@ impl Times {
     pub(crate) const STANDARD: Times = Times {
         connect: Duration::from_secs(10),
         idle: Duration::from_secs(120),
+        failure: Duration::from_secs(5),
         first_wait: Duration::from_millis(500),
         most_backoff: Duration::from_secs(8),
         most_wait: Duration::from_secs(30),
@@ -199,16 +202,20 @@ impl Http {
         Failure { refusal: said(access, Some(status.as_u16()), &error), again }
     }
 
-    /// As much of the body of a failure as there is.
+    /// As much of the body of a failure as comes soon. That it failed is known, so nobody waits for a body without end.
     async fn failed_body(&self, response: &mut Response) -> Vec<u8> {
         let mut body = Vec::new();
-        while let Ok(Some(bytes)) = self.more(response).await {
-            let room = MAX_FAILURE - body.len();
-            body.extend_from_slice(&bytes[..bytes.len().min(room)]);
-            if bytes.len() >= room {
-                break;
+        let all = async {
+            while let Ok(Some(bytes)) = self.more(response).await {
+                let room = MAX_FAILURE - body.len();
+                body.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                if bytes.len() >= room {
+                    break;
+                }
             }
-        }
+        };
+        // What came in time is quoted either way.
+        let _ = timeout(self.times.failure, all).await;
         body
     }
 }

@@ -1,4 +1,4 @@
-//! How many questions may be with one provider at once. One actor owns the state; who has a place gives it back by
+//! How many questions may be with one lease of a key at once. One actor owns the state; who has a place gives it back by
 //! dropping it, so that a cancelled call cannot keep one.
 
 use std::{collections::HashMap, sync::Arc};

@@ -1,7 +1,7 @@
 //! The methods as calls: a place in the queue, the key for this one call, the question, the answer. A call that its
-//! caller takes back is dropped wherever it is, and its connection with it.
+//! caller takes back, or whose answer is of no use any more, is dropped wherever it is, and its connection with it.
 
-use std::{future::Future, rc::Rc};
+use std::{future::Future, rc::Rc, time::Duration};
 
 use actix::Addr;
 use ipc::{
@@ -92,12 +92,19 @@ impl Service {
     }
 }
 
-/// Does the work unless the caller takes the question back first.
+/// Does the work unless the caller takes the question back first, or nobody waits for the answer any longer: a word of that
+/// which was lost on its way must not cost a place in the queue for good.
 async fn unless_cancelled<M: Method, T>(reply: &Reply<M>, work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
     let cancelled = reply.cancelled();
     tokio::select! {
         biased;
         () = cancelled.wait() => Err(Refusal::new(Code::Cancelled, "stopped, as asked")),
         result = work => result,
+        () = over(reply.deadline()) => Err(Refusal::new(Code::DeadlineExceeded, "no answer of the model came in time")),
     }
+}
+
+/// Waits for the end of a call's time. Without one there is no end.
+async fn over(deadline: Duration) {
+    if deadline.is_zero() { std::future::pending().await } else { tokio::time::sleep(deadline).await }
 }

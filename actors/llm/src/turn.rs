@@ -14,6 +14,7 @@ use ipc::messages::{
 use crate::{
     errors::Trouble,
     pieces::{Kind, Pieces},
+    words::clean,
 };
 
 /// Most calls of one answer.
@@ -23,7 +24,13 @@ const MAX_CALLS: usize = 128;
 const MAX_CALL_BYTES: usize = 512 << 10;
 
 /// Longest name of a model.
-pub(crate) const MAX_MODEL: usize = 200;
+const MAX_MODEL: usize = 200;
+
+/// Whether this can be the name of a model: it is shown to people, so it holds nothing that a terminal would obey or that
+/// hides a part of it.
+pub(crate) fn is_model(name: &str) -> bool {
+    !name.is_empty() && name.len() <= MAX_MODEL && clean(name) == name
+}
 
 /// What happened in an answer, on whichever wire.
 #[derive(Debug)]
@@ -76,7 +83,7 @@ impl Turn {
     pub(crate) fn take(&mut self, delta: Delta) -> Result<(), Trouble> {
         match delta {
             Delta::Model(model) => {
-                if self.model.is_empty() && model.len() <= MAX_MODEL {
+                if self.model.is_empty() && is_model(&model) {
                     self.model = model;
                 }
             }
@@ -235,6 +242,17 @@ mod tests {
         let call = |block| Delta::CallOpened { block, id: String::new(), name: "a".into() };
         (0..MAX_CALLS as u64).for_each(|block| turn.take(call(block)).expect("one more"));
         assert!(turn.take(call(MAX_CALLS as u64)).is_err());
+    }
+
+    #[test]
+    fn a_name_that_is_none_is_not_told() {
+        let named = |name: &str| {
+            turn(vec![Delta::Model(name.into()), Delta::Stopped(Stop::Finished), Delta::Ended]).expect("a turn").model
+        };
+        assert_eq!(named("東/m-1:latest"), "東/m-1:latest");
+        for none in ["", "\u{1b}[31mm", "m\u{202e}1", "m\n1", &"m".repeat(MAX_MODEL + 1)] {
+            assert_eq!(named(none), "asked", "{none:?}");
+        }
     }
 
     #[test]

@@ -54,6 +54,19 @@ fn answers_that_are_no_success() {
 }
 
 #[test]
+fn a_failure_whose_body_never_ends_is_told_soon() {
+    let head = "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 9999\r\n\r\nno such thing";
+    let mut script = vec![Act::Say(head.as_bytes().to_vec())];
+    // Each byte comes sooner than silence would be noticed.
+    script.extend([Act::Say(b".".to_vec()), Act::Pause(Duration::from_millis(100))].into_iter().cycle().take(2 * 80));
+    let begin = std::time::Instant::now();
+    let (refusal, _) = refusal(Wire::OpenAiChat, Times { failure: Duration::from_millis(300), ..TIMES }, script);
+    assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
+    assert_eq!(refusal.code, Code::ModelRefused);
+    assert!(refusal.sentence.contains("400: “no such thing."), "{}", refusal.sentence);
+}
+
+#[test]
 fn answers_that_go_wrong_on_the_way() {
     let (good, _) = short(Wire::OpenAiChat);
     let half = &good[..good.find("data: {\"choices\"").expect("a second event")];

@@ -35,6 +35,7 @@ const KEY: &str = "sk-canary-0123456789";
 const TIMES: Times = Times {
     connect: Duration::from_secs(5),
     idle: Duration::from_secs(5),
+    failure: Duration::from_secs(5),
     first_wait: Duration::from_millis(4),
     most_backoff: Duration::from_millis(16),
     most_wait: Duration::from_secs(1),

@@ -52,6 +52,20 @@ fn in_the_middle_of_an_answer() {
 }
 
 #[test]
+fn when_its_time_is_over() {
+    let server = ScriptedServer::start(vec![vec![Act::AwaitGone]]);
+    story(async {
+        let stage = Setting::at(server.address).stage();
+        let time = Duration::from_millis(300);
+        let begin = Instant::now();
+        let options = Options { deadline: Some(time), ..Options::default() };
+        let call = stage.agent.open(&question(Wire::OpenAiChat, "some-model"), options).expect("a call");
+        assert_eq!(call.answer().await.expect_err("a refusal").code, Code::DeadlineExceeded);
+        gone(&server, begin + time).await;
+    });
+}
+
+#[test]
 fn before_an_answer() {
     let server = ScriptedServer::start(vec![vec![Act::AwaitGone]]);
     story(async {

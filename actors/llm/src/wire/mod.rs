@@ -18,7 +18,7 @@ use crate::{
     origin::Origin,
     profiles::Profile,
     sse::{self, Event},
-    turn::{MAX_MODEL, Turn},
+    turn::{Turn, is_model},
 };
 
 /// Most models of one server.
@@ -64,7 +64,7 @@ pub(crate) fn models(body: &[u8]) -> Result<Vec<String>, Trouble> {
     let list: List =
         serde_json::from_slice(body).map_err(|error| Trouble::nonsense(format!("its list of models is none: {error}")))?;
     let ids = list.data.unwrap_or_default().into_iter().map(|listed| listed.id);
-    Ok(ids.filter(|id| !id.is_empty() && id.len() <= MAX_MODEL).take(MAX_MODELS).collect())
+    Ok(ids.filter(|id| is_model(id)).take(MAX_MODELS).collect())
 }
 
 /// One stream on its way from bytes to a turn: no input or output happens here.

@@ -122,6 +122,11 @@ fn by_model<'a>(parts: &[&'a Part]) -> Result<Vec<Block<'a>>, Refusal> {
             Part::Result(_) => {}
         }
     }
+    // A message that ends in thinking is refused, and with it every question after it: a turn that was stopped while it
+    // thought has led to nothing that could stand behind it.
+    while matches!(blocks.last(), Some(Block::Thinking { .. } | Block::RedactedThinking { .. })) {
+        blocks.pop();
+    }
     Ok(blocks)
 }
 

@@ -21,6 +21,9 @@ use crate::{
 /// Most blocks of one answer that are remembered for one reason.
 const MAX_BLOCKS: usize = 256;
 
+/// Most bytes of the seals that wait for the ends of their blocks, all together.
+const MAX_SEALS: usize = MAX_EVENT;
+
 /// What every event has. The rest is read only of the types that are known: others may hold anything.
 #[derive(Deserialize)]
 struct Head<'a> {
@@ -147,7 +150,7 @@ impl Interpreter {
             }
             // Without a reason before it this is no end, and the turn knows.
             "message_stop" => turn.take(Delta::Ended),
-            "error" => Err(Trouble::Said(ServerError::default())),
+            "error" => Err(Trouble::Said(ServerError::read_body(event.data.as_bytes()))),
             // Pings, and what may come one day.
             _ => Ok(()),
         }
@@ -188,12 +191,11 @@ impl Interpreter {
     }
 
     fn seal(&mut self, index: u64, more: &str) -> Result<(), Trouble> {
-        let blocks = self.seals.len();
-        let seal = self.seals.entry(index).or_default();
-        if blocks >= MAX_BLOCKS || seal.len() + more.len() > MAX_EVENT {
+        let held: usize = self.seals.values().map(String::len).sum();
+        self.seals.entry(index).or_default().push_str(more);
+        if self.seals.len() > MAX_BLOCKS || held + more.len() > MAX_SEALS {
             return Err(Trouble::nonsense("the seals on its thinking are too many or too long"));
         }
-        seal.push_str(more);
         Ok(())
     }
 

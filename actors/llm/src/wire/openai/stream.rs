@@ -21,6 +21,7 @@ use crate::{
 
 #[derive(Deserialize)]
 struct Chunk {
+    object: Option<String>,
     model: Option<String>,
     choices: Option<Vec<Choice>>,
     usage: Option<Usage>,
@@ -92,7 +93,14 @@ impl Interpreter {
         if data.is_empty() || data.starts_with(':') {
             return Ok(());
         }
+        // A failure has this name, or calls itself an object of this kind, or stands under this key.
+        if event.name == "error" {
+            return Err(Trouble::Said(ServerError::read_body(data.as_bytes())));
+        }
         let chunk: Chunk = value(event)?;
+        if chunk.object.as_deref() == Some("error") {
+            return Err(Trouble::Said(ServerError::read_body(data.as_bytes())));
+        }
         if let Some(error) = chunk.error.filter(|error| !error.is_null()) {
             return Err(Trouble::Said(ServerError::read(&error)));
         }

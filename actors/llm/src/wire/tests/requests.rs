@@ -116,6 +116,25 @@ fn anthropic_gets_blocks() {
 }
 
 #[test]
+fn a_turn_that_was_stopped_while_it_thought_does_not_end_in_thinking() {
+    let thought = |signature: &str| Part::Thinking { text: "Hm".into(), signature: signature.into() };
+    let mut request = asked();
+    request.messages.truncate(1);
+    let next = || Said { by_model: false, parts: vec![Part::Text("Go on.".into())] };
+    let answered = |parts: Vec<Part>| {
+        let mut request = request.clone();
+        request.messages.extend([Said { by_model: true, parts }, next()]);
+        value(&sent(ANTHROPIC, Wire::Anthropic, &request))["messages"].clone()
+    };
+    let only_thought = answered(vec![thought("c2VhbA=="), thought("redacted:ZGF0YQ==")]);
+    assert_eq!(only_thought.as_array().map(Vec::len), Some(1), "nothing is left of it: {only_thought}");
+    assert_eq!(only_thought[0]["content"][2]["text"], "Go on.");
+    let spoke = answered(vec![thought("c2VhbA=="), Part::Text("Let me".into()), thought("c2VhbA=="), Part::Text(" ".into())]);
+    let kinds: Vec<_> = spoke[1]["content"].as_array().expect("blocks").iter().map(|block| block["type"].clone()).collect();
+    assert_eq!(kinds, ["thinking", "text"], "{spoke}");
+}
+
+#[test]
 fn nothing_is_sent_that_was_not_asked_for() {
     let mut request = asked();
     (request.system, request.tools, request.max_tokens) = (String::new(), Vec::new(), 0);

@@ -23,6 +23,12 @@ fn of(url: &str, wire: Wire, stream: &str) -> (Vec<ModelEvent>, Result<Completed
     (events, result.map_err(|trouble| refusal(&access(url, wire), &trouble).code))
 }
 
+/// How a Messages stream that must fail is refused.
+fn of_sentence(stream: &str) -> String {
+    let trouble = read(ANTHROPIC, Wire::Anthropic, [stream.as_bytes()]).1.expect_err("a failure");
+    refusal(&access(ANTHROPIC, Wire::Anthropic), &trouble).sentence
+}
+
 fn finished(usage: (u64, u64), model: &str) -> Result<Completed, Code> {
     Ok(completed(Stop::Finished, vec![], usage, model))
 }
@@ -166,6 +172,16 @@ fn failures_after_a_good_beginning() {
     for (lines, code) in rows {
         assert_eq!(openai(ANY, lines), (vec![text("Hi")], Err(code)), "{lines:?}");
     }
+    // vLLM's older form, and a failure that only its event names; neither may pass for an end.
+    let vllm = r#"{"object":"error","message":"out of memory","type":"InternalServerError","code":500}"#;
+    assert_eq!(openai(ANY, &[hi, STOP, vllm, DONE]), (vec![text("Hi")], Err(Code::ModelBusy)));
+    for data in [r#"{"message":"the model crashed"}"#, "the model crashed"] {
+        let named = format!("{}event: error\ndata: {data}\n\n{}", stream(&[hi, STOP]), stream(&[DONE]));
+        let (events, result) = read(ANY, Wire::OpenAiChat, [named.as_bytes()]);
+        let said = refusal(&access(ANY, Wire::OpenAiChat), &result.expect_err(data));
+        assert_eq!((events, said.code), (vec![text("Hi")], Code::StreamBroken), "{data}");
+        assert!(said.sentence.contains("“the model crashed”"), "{}", said.sentence);
+    }
     let declined = openai(OPENAI, &[r#"{"choices":[{"index":0,"delta":{"refusal":"I will not."}}]}"#, STOP, DONE]);
     assert_eq!(declined, (vec![text("I will not.")], Ok(completed(Stop::Declined, vec![], (0, 0), "asked"))));
 }
@@ -206,6 +222,8 @@ fn anthropic_fails_in_many_ways() {
     // llama.cpp's are of the other interface's form.
     let shaped = r#"{"error":{"code":500,"message":"m","type":"server_error"}}"#;
     assert_eq!(anthropic(&[BEGIN, shaped]).1, Err(Code::ModelBusy));
+    let worded = of_sentence("event: error\ndata: {\"message\":\"the model crashed\"}\n\n");
+    assert!(worded.contains("“the model crashed”"), "{worded}");
     let named = "event: error\ndata: {}\n\n";
     assert_eq!(of(ANTHROPIC, Wire::Anthropic, named).1, Err(Code::StreamBroken));
     let ping = format!("event: ping\ndata: pong\n\n{}", stream(&[BEGIN, TEXT, &ends("end_turn"), END]));
@@ -260,6 +278,15 @@ fn what_is_too_much_is_an_error_and_not_memory() {
         })
         .collect();
     assert_eq!(anthropic(&seals.iter().map(String::as_str).collect::<Vec<_>>()).1, Err(Code::ModelNonsense));
+    // Blocks that never end share one allowance: two halves fit into it, three do not.
+    let half = "x".repeat(crate::sse::MAX_EVENT / 2 - 100);
+    let seal = |at| {
+        format!(r#"{{"type":"content_block_delta","index":{at},"delta":{{"type":"signature_delta","signature":"{half}"}}}}"#)
+    };
+    let seals: Vec<String> = (0..3).map(seal).collect();
+    let lines: Vec<&str> = seals.iter().map(String::as_str).collect();
+    assert_eq!(anthropic(&lines[..2]).1, Err(Code::StreamBroken));
+    assert_eq!(anthropic(&lines).1, Err(Code::ModelNonsense));
     let others: Vec<String> = (0..300)
         .map(|at| format!(r#"{{"type":"content_block_start","index":{at},"content_block":{{"type":"novel"}}}}"#))
         .collect();
@@ -274,6 +301,8 @@ fn lists_of_models_are_bounded() {
     let long = format!(r#"{{"data":[{{"id":"{}"}},{{"id":""}},{{"id":"b","more":[1]}}]}}"#, "x".repeat(201));
     assert_eq!(crate::wire::models(long.as_bytes()).expect("a list"), ["b"]);
     assert_eq!(crate::wire::models(br#"{"object":"list","data":null}"#).expect("a list"), [""; 0]);
+    let hidden = r#"{"data":[{"id":"a\u001b[2Jb"},{"id":"c\u202ed"},{"id":"東/m-1:latest"}]}"#;
+    assert_eq!(crate::wire::models(hidden.as_bytes()).expect("a list"), ["東/m-1:latest"]);
     for nonsense in ["", "<html>", "[]", r#"{"data":[{"name":"a"}]}"#] {
         assert!(crate::wire::models(nonsense.as_bytes()).is_err(), "{nonsense}");
     }
