@@ -1,7 +1,7 @@
 //! Bodies: bincode 2.0.1 behind one file.
 //!
 //! bincode is unmaintained (RUSTSEC-2025-0141) and version 3 is a compile error, so nothing outside this file may name
-//! its functions; `wincode` writes the same fixed-integer bytes and is the way out. Always with a byte limit, because
+//! its functions; `wincode` has the same integer encoding and is the way out. Always with a byte limit, because
 //! without one nine bytes can ask for 8 TiB and abort the process (measured); always checking that every byte was used,
 //! because a longer message otherwise passes as a shorter one. Message types have no recursion and no zero-sized
 //! elements in sequences, which would exhaust the stack or the processor within the byte limit.

@@ -65,7 +65,7 @@ kinds! {
     End = 7;
     /// The caller no longer wants the answer. Travels on the control channel, so that it overtakes data.
     Cancel = 8;
-    /// The first frame in either direction: who one is and which messages one knows.
+    /// The first frame a process sends, once it is locked down: which messages it knows.
     Hello = 9;
     /// The process is locked down and answers; its body is its report.
     Ready = 10;
@@ -82,7 +82,7 @@ pub struct Flags(u8);
 impl Flags {
     /// Nothing special.
     pub const NONE: Flags = Flags(0);
-    /// The body holds a password or a key: every buffer it passes through is overwritten.
+    /// The body holds a password or a key: the buffers of ours it passes through are overwritten.
     pub const SENSITIVE: Flags = Flags(1);
     /// A `Ping` that answers a `Ping`.
     pub const REPLY: Flags = Flags(2);

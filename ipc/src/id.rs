@@ -56,7 +56,7 @@ kept! {
     MessageId;
     /// One turn: a question, all that was done for it, and its answer.
     TurnId;
-    /// An attachment: 16 bytes of a keyed digest of its content, so equal content in one archive is kept once.
+    /// An attachment: 16 bytes of a keyed digest of its content, so equal content of one conversation is kept once.
     AttachmentId;
 }
 

@@ -31,5 +31,5 @@ pub use role::Role;
 /// Version of the frame and header layout. It changes only when bytes 0 to 63 of a header change their meaning.
 pub const PROTOCOL_VERSION: u8 = 1;
 
-/// Hash of all message definitions, computed by `build.rs`. Two ends with different hashes refuse each other at Hello.
+/// Hash of all message definitions and of the types they are made of, computed by `build.rs`. Two ends with different hashes refuse each other at Hello.
 pub const SCHEMA_HASH: u64 = include!(concat!(env!("OUT_DIR"), "/schema_hash_value.rs"));

@@ -27,5 +27,6 @@ pub const CANCEL_GRACE_MS: u32 = 2_000;
 /// Calls that wait in the hub for a process of one role to become ready.
 pub const MAX_WAITING: usize = 64;
 
-/// Bytes that may be queued for one process before new calls to it are refused as busy.
+/// Bytes that may be queued for one process. More than what may be in flight can never be: a process that reads nothing
+/// while that is sent to it is ended.
 pub const MAX_QUEUED: usize = 16 << 20;

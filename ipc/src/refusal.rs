@@ -19,7 +19,8 @@ pub enum Blame {
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $number:tt, $blame:ident;)*) => {
-        /// Every way in which a call can be refused. The numbers are never reused.
+        /// Every way in which a call can be refused. The numbers, which people and scripts see, are never reused; between
+        /// processes a code travels as its place in this list, and the schema hash sees to it that both have the same.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
         #[repr(u16)]
         pub enum Code { $($(#[$doc])* $name = $number,)* }

@@ -6,7 +6,7 @@ use bincode::{Decode, Encode};
 
 macro_rules! roles {
     ($($(#[$doc:meta])* $name:ident = $number:tt, $text:literal;)*) => {
-        /// A kind of process. The numbers are on the wire and never reused.
+        /// A kind of process. The numbers are in the header and never reused.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
         #[repr(u8)]
         pub enum Role {

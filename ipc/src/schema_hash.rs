@@ -1,8 +1,20 @@
-// Shared by `build.rs` and `tests/schema.rs`, so that the test exercises the very function that makes the hash.
+//! What makes the schema hash. Shared by `build.rs` and `tests/schema.rs`, so that the test exercises the very function
+//! that the build uses; it is no part of the crate itself.
+
+use std::{fs, io, path::Path};
+
+/// The files whose types travel: the messages, and the types that every message is made of.
+pub(crate) fn sources(crate_folder: &Path) -> io::Result<Vec<std::path::PathBuf>> {
+    let folder = crate_folder.join("src/messages");
+    let mut files: Vec<_> = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    files.sort();
+    files.extend(["id.rs", "refusal.rs", "role.rs", "secret.rs"].map(|name| crate_folder.join("src").join(name)));
+    Ok(files)
+}
 
 /// The shape of the message types in `source`: every item with its fields, types and numbers, without comments,
 /// attributes, imports, and bodies of functions. Two sources of equal shape write and read the same bytes.
-fn shape(source: &str) -> syn::Result<String> {
+pub(crate) fn shape(source: &str) -> syn::Result<String> {
     use quote::ToTokens as _;
     let mut shape = String::new();
     for item in syn::parse_file(source)?.items {
@@ -49,6 +61,6 @@ fn without_attributes(tokens: proc_macro2::TokenStream) -> proc_macro2::TokenStr
 }
 
 /// 64-bit FNV-1a. It guards against forgetting, not against an attacker: who can change the binary needs no collision.
-fn fnv1a(text: &str) -> u64 {
+pub(crate) fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }

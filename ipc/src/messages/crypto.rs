@@ -94,7 +94,8 @@ pub struct Signatures {
     pub signatures: Vec<[u8; 64]>,
 }
 
-/// Keep this key in memory for one origin, until the lease is given back by ending.
+/// Keep this key in memory for one origin, until the space is locked, the lease has not been used for an hour, or newer ones
+/// take its place.
 #[derive(Encode, Decode)]
 pub struct Lend {
     /// Scheme, host and port, and the path in front of the interface: where the key may go, and nowhere else.

@@ -237,7 +237,7 @@ pub struct Traces {
     pub items: Vec<Trace>,
 }
 
-/// Keep a file that goes with a message. Its bytes follow as a stream; equal bytes are kept once.
+/// Keep a file that goes with a message. Its bytes follow as a stream; equal bytes of one conversation are kept once.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct PutAttachment {
     /// The conversation it belongs to.

@@ -41,6 +41,7 @@ policy! {
     Cli     -> agent::ListSkills:               KIB,                  2,      50,      30,  NONE;
     Cli     -> agent::ShowSkill:                KIB,                  2,      50,      30,  NONE;
     Cli     -> agent::CheckSkill:               64 * KIB,             2,      20,      30,  UNTRUSTED;
+    Cli     -> code::Run:                       MIB,                  4,      20,     330,  UNTRUSTED, fresh;
 
     Ui      -> supervisor::Engage:              KIB,                 16,      50,      15,  NONE;
     Ui      -> crypto::Unlock:                  16 * KIB,             1,       2,      60,  NONE;
