@@ -1,1 +1,24 @@
-//! Harness.
+//! The harness: the real binary in a home of its own, a supervisor that stays up, an attached wire, the processes it left,
+//! and the servers it talks to.
+//!
+//! What is here starts programs and reads what they print; it never reaches into a crate. The one crate of ours it knows
+//! is `ipc`, because attaching as a command line is the wire's own public side.
+//!
+//! **Architecture Invariant:** a test owns its [`Home`](home::Home): its own data directory, its own copy of the binary's
+//! name, and so its own processes. Any number of tests run side by side.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a harness fails loudly, and its names say what it does"
+)]
+
+pub mod home;
+pub mod llama;
+pub mod processes;
+pub mod scripted_gguf;
+pub mod scripted_http;
+pub mod serve;
+pub mod wire;

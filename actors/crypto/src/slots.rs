@@ -40,6 +40,9 @@ const SEALED_LEN: usize = PLACE_LEN - NONCE_LEN - TAG_LEN;
 const ASSOCIATED_LEN: usize = 56;
 const CHECKSUM_AT: usize = 480;
 const MAGIC: &[u8; 8] = b"LAMOSKEY";
+
+/// In its place while the file is made.
+const UNFINISHED: &[u8; 8] = b"LAMOSNEW";
 const VERSION: u32 = 1;
 
 /// What is sealed in a place, at these bytes of it: version, flags, space, master key, device seed.
@@ -116,7 +119,9 @@ impl Slots {
     pub(crate) fn open(file: File) -> Result<Slots, SlotsError> {
         let mut slots = Slots { file, header: [0; HEADER_LEN] };
         let length = slots.length()?;
-        if length == 0 {
+        let mut magic = [0; MAGIC.len()];
+        let begun = length >= MAGIC.len() as u64 && slots.file.read_exact_at(&mut magic, 0).is_ok() && magic == *UNFINISHED;
+        if length == 0 || begun {
             slots.initialise()?;
         } else if length < (HEADER_LEN + PLACES * PLACE_LEN) as u64 {
             return Err(SlotsError::Damaged("it is too short"));
@@ -131,10 +136,13 @@ impl Slots {
         io::Seek::seek(&mut &self.file, io::SeekFrom::End(0))
     }
 
-    /// Everything random first, the header last: a file without a header is an empty one, cut off.
+    /// A mark that it is not finished first, then everything random, the header last: a file with the mark was cut off
+    /// while it was made, holds no key yet, and is made again.
     fn initialise(&mut self) -> Result<(), SlotsError> {
         let mut places = vec![0; PLACES * PLACE_LEN];
         getrandom::fill(&mut places).map_err(io::Error::from)?;
+        self.file.write_all_at(UNFINISHED, 0)?;
+        self.file.sync_all()?;
         self.file.write_all_at(&places, HEADER_LEN as u64)?;
         let cost = Cost::FLOOR;
         self.header[..8].copy_from_slice(MAGIC);
@@ -282,6 +290,18 @@ mod tests {
         let found = again.find(&[7; 32]).expect("read").expect("found");
         assert_eq!((found.space, found.master(), found.seed(), found.demo), (keys.space, keys.master(), keys.seed(), false));
         assert!(again.find(&[8; 32]).expect("read").is_none());
+    }
+
+    #[test]
+    fn a_file_that_was_cut_off_while_it_was_made_is_made_again() {
+        for length in [8, 9, 512, 600] {
+            let cut_off = file();
+            cut_off.write_all_at(UNFINISHED, 0).expect("written");
+            cut_off.set_len(length).expect("cut");
+            let mut slots = Slots::open(cut_off).expect("made");
+            slots.add(&[1; 32], &Keys::random(false).expect("keys")).expect("added");
+            assert!(reopen(&slots).expect("reopened").find(&[1; 32]).expect("read").is_some());
+        }
     }
 
     #[test]

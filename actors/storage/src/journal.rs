@@ -37,6 +37,9 @@ const SYNC_EVERY: Duration = Duration::from_millis(50);
 /// Files that may wait to be synced; one more is synced at once by who wrote it.
 const WAITING: usize = 64;
 
+/// Largest file of one turn: pieces of a few letters each carry ten times their length.
+const MAX_JOURNAL: u64 = 64 * MAX_TEXT as u64;
+
 /// Largest sealed piece that is read back.
 const MAX_PIECE: usize = 128 << 10;
 
@@ -129,6 +132,9 @@ impl Journals {
         let record = [&length.to_le_bytes()[..], &sealed].concat();
         let mut file = &*journal.file;
         let before = file.stream_position().map_err(failed)?;
+        if before + record.len() as u64 > MAX_JOURNAL {
+            return Err(Refusal::new(Code::NotKeepable, "an answer in so many pieces cannot be kept"));
+        }
         if let Err(error) = file.write_all(&record) {
             // A piece that is half there would hide every one after it.
             let undone = file.set_len(before).and_then(|()| file.seek(SeekFrom::Start(before)));
@@ -197,8 +203,7 @@ fn load(path: &Path, turn: TurnId, replica: &Replica) -> io::Result<Option<Journ
         fs::remove_file(path)?;
         return Ok(None);
     }
-    let limit = (2 * MAX_TEXT) as u64;
-    (&mut file).take(limit).read_to_end(&mut rest)?;
+    (&mut file).take(MAX_JOURNAL).read_to_end(&mut rest)?;
     let (mut text, mut pieces, mut good) = (String::new(), 0, 0);
     while let Some((length, after)) = rest[good..].split_first_chunk::<4>() {
         let length = u32::from_le_bytes(*length) as usize;
@@ -309,6 +314,20 @@ mod tests {
         assert_eq!(after.unfinished(ConversationId([1; 16]))[0].text, "Hello, wörld!");
         after.finish(TurnId([2; 16]));
         assert!(after.left(None).is_empty());
+    }
+
+    #[test]
+    fn many_small_pieces_are_all_read_back() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut before = journals(directory.path());
+        let words: Vec<String> = (0..40_000).map(|number| format!("{} ", number % 10)).collect();
+        for (index, word) in words.iter().enumerate() {
+            before.append(&piece(index as u32, word)).expect("written");
+        }
+        drop(before);
+        let mut after = journals(directory.path());
+        assert_eq!(after.left(None)[0].text, words.concat());
+        assert_eq!(after.append(&piece(40_000, "!")), Ok(40_001));
     }
 
     #[test]

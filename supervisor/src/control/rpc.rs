@@ -9,7 +9,7 @@ use serde_json::Value;
 pub struct Request {
     /// `"2.0"`.
     pub jsonrpc: String,
-    /// Which answer belongs to it; without one there is none.
+    /// Which answer belongs to it.
     #[serde(default)]
     pub id: Value,
     /// What is asked for.

@@ -4,17 +4,18 @@
 //!
 //! Nobody blocks on the hub and the hub blocks on nobody: it takes every frame as it comes and either passes it on,
 //! holds it within a bound, refuses it, or ends its sender. Between processes, waiting follows the rows of the policy,
-//! which have no cycle:
+//! which have no cycle but the one below the picture:
 //!
 //! ```text
-//! cli, ui ─▶ agent ─▶ llm ─▶ crypto ─▶ supervisor
+//! cli, ui ─▶ agent ─▶ llm ─▶ crypto ─▶ supervisor ─▶ storage
 //!    │         ├────▶ code
 //!    │         └────▶ storage ─▶ crypto
-//!    └──▶ storage, crypto, llm, supervisor
+//!    └──▶ storage, crypto, llm, code, supervisor
 //! ```
 //!
 //! Crypto waits for the supervisor (`Opened`) while the supervisor waits for storage to be ready and storage waits for
-//! crypto (`ReleaseStoreKey`): so the key process answers that one verb while it waits.
+//! crypto (`ReleaseStoreKey`): so the key process answers that one verb while it waits. What the supervisor asks of
+//! storage (`BindAgent`) it does not wait for: the answer is an event like any other.
 //!
 //! # How much is held
 //!
@@ -256,7 +257,10 @@ impl Hub {
     pub fn ready(&mut self, place: Place) {
         let Some(member) = self.members.get_mut(&place) else { return };
         member.ready = true;
-        let mut held = std::mem::take(&mut self.waiting);
+        // What the supervisor itself wants of a new process comes before what others wait to ask it.
+        let ours = |waiting: &Waiting| self.calls.get(&waiting.id).is_some_and(|call| call.caller == SUPERVISOR);
+        let (mut held, later): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.waiting).into_iter().partition(ours);
+        held.extend(later);
         while let Some(waiting) = held.pop_front() {
             match self.choose(waiting.to, self.calls.get(&waiting.id).map(|call| call.row)) {
                 Some(callee) => self.dispatch(callee, waiting),

@@ -20,7 +20,7 @@ pub(super) fn enter(rights: &Rights, birthright: &Birthright) -> Result<Vec<Wall
     let status = restrict(rights, birthright).map_err(|error| Breach(format!("build the Landlock rules: {error}")))?;
     if status.ruleset == RulesetStatus::NotEnforced {
         return Err(Breach(
-            "this kernel has no Landlock, which Lamos needs: use Linux 5.13 or newer with landlock in its list of security modules".to_owned(),
+            "this kernel has no Landlock, which Lamos needs: use Linux 6.7 or newer with landlock in its list of security modules".to_owned(),
         ));
     }
     let abi = match status.landlock {

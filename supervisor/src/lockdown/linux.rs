@@ -15,7 +15,8 @@ use super::{
     seccomp, wall,
 };
 
-/// Linux 5.13 and newer.
+/// Linux 6.7 and newer, whose Landlock knows TCP ports; older ones refuse to start the model process, which must not
+/// reach every port.
 pub struct Linux;
 
 impl Lockdown for Linux {

@@ -25,7 +25,7 @@ pub(super) fn enter(rights: &Rights) -> Vec<Wall> {
     if rights.network == Network::None {
         flags |= UnshareFlags::NEWNET;
     }
-    // A system that restricts namespaces may still give a part of them; a user namespace is what the others hang on.
+    // All or none: a user namespace is what the others hang on, and a system that restricts it gives none of them.
     if let Err(error) = unshare(flags) {
         return vec![wall("namespaces", false, format!("the kernel refuses them: {error}"))];
     }

@@ -1,4 +1,5 @@
-//! Systems on which nothing is enforced yet. Not tested. It says so in every report, and `lamos ps --rights` shows it.
+//! Systems on which nothing is enforced yet. Not tested, and not usable: what must be refused is tried at every start,
+//! and where it is not refused no process starts.
 
 use ipc::messages::start::Wall;
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ipc::{Role, header::Kind};
 
 use super::{Tree, control_frame, process::State};
-use crate::hub::Lane;
+use crate::hub::{Lane, Place};
 
 /// The reverse of the order in which they are needed.
 const ORDER: &[&[Role]] = &[&[Role::Agent, Role::Code, Role::Llm], &[Role::Storage], &[Role::Crypto]];
@@ -35,7 +35,10 @@ impl Tree {
 
     /// Ends every process of these roles: first by asking, then by force.
     pub(super) async fn finish(&self, roles: &[Role]) {
-        self.ask_to_finish(roles);
+        let places: Vec<Place> = self.lock().processes.keys().copied().filter(|place| roles.contains(&place.0)).collect();
+        for place in places {
+            self.tell_to_finish(place);
+        }
         let until = Instant::now() + PATIENCE;
         while self.any_left(roles) {
             let ended = self.0.ended.notified();
@@ -49,19 +52,28 @@ impl Tree {
         }
     }
 
-    fn ask_to_finish(&self, roles: &[Role]) {
-        for (place, process) in &mut self.lock().processes {
-            if !roles.contains(&place.0) {
-                continue;
+    /// Ends one process: first by asking, then by force.
+    pub(super) fn ask_to_finish(&self, place: Place) {
+        self.tell_to_finish(place);
+        let tree = self.clone();
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(PATIENCE).await;
+            if let Some(process) = tree.lock().processes.get(&place) {
+                process.kill();
             }
-            match process.state {
-                // It does not listen yet, and it has done nothing that would be lost.
-                State::Starting => process.kill(),
-                State::Ready => process.send(Lane::Control, control_frame(Kind::Drain, PATIENCE.as_millis() as u32)),
-                State::Draining => {}
-            }
-            process.state = State::Draining;
+        });
+    }
+
+    fn tell_to_finish(&self, place: Place) {
+        let mut state = self.lock();
+        let Some(process) = state.processes.get_mut(&place) else { return };
+        match process.state {
+            // It does not listen yet, and it has done nothing that would be lost.
+            State::Starting => process.kill(),
+            State::Ready => process.send(Lane::Control, control_frame(Kind::Drain, PATIENCE.as_millis() as u32)),
+            State::Draining => {}
         }
+        process.state = State::Draining;
     }
 
     fn any_left(&self, roles: &[Role]) -> bool {

@@ -163,6 +163,7 @@ impl Tree {
             state: State::Starting,
             generation,
             since: Instant::now(),
+            greeted: false,
             ready_at: None,
             report: Default::default(),
             missed: 0,

@@ -4,8 +4,8 @@
 //! end; all of them come here, and what the hub answers is done at once, so that a frame is passed on in the same turn
 //! in which it was read.
 //!
-//! **Architecture Invariant:** the supervisor decodes only what is addressed to itself (`service`), holds no secret, and
-//! parses nothing that a stranger wrote.
+//! **Architecture Invariant:** the supervisor decodes only what is addressed to itself (`service`), keeps no secret, and
+//! parses nothing that a stranger wrote: of what a process logs it takes single capped lines, as data.
 
 mod drain;
 mod health;
@@ -100,7 +100,7 @@ pub(crate) struct Everything {
     /// The directory of the open space.
     space: Option<String>,
     ports: BTreeSet<u16>,
-    conversations: HashMap<ConversationId, Instance>,
+    conversations: HashMap<ConversationId, service::Conversation>,
     engaging: HashMap<Instance, service::Engaging>,
     own_calls: HashMap<CallId, Instance>,
     last_own_call: u64,
@@ -193,6 +193,9 @@ impl Tree {
 
     fn greeted(&self, from: Place, body: &[u8]) {
         if codec::decode::<Hello>(body).is_ok_and(|hello| hello.matches(&Hello::ours())) {
+            if let Some(process) = self.lock().processes.get_mut(&from) {
+                process.greeted = true;
+            }
             return;
         }
         self.end(from, "it speaks another version");
@@ -201,17 +204,21 @@ impl Tree {
     /// A process says that it is ready, or why it cannot be.
     fn reported(&self, from: Place, body: &[u8]) {
         let mut state = self.lock();
-        let Some(process) = state.processes.get_mut(&from).filter(|process| process.state == State::Starting) else {
+        let Some(process) = state.processes.get_mut(&from).filter(|process| process.greeted && process.state == State::Starting)
+        else {
             drop(state);
-            return self.end(from, "it said twice that it is ready");
+            return self.end(from, "it said out of turn that it is ready");
         };
         match codec::decode::<Outcome>(body) {
             Ok(Outcome::Ready(report)) => {
                 process.state = State::Ready;
                 process.ready_at = Some(Instant::now());
                 process.report = report;
-                state.hub.ready(from);
                 drop(state);
+                if from.0 == Role::Storage {
+                    self.bind_all();
+                }
+                self.lock().hub.ready(from);
                 self.came_up(from);
             }
             Ok(Outcome::Failed(refusal)) => {
@@ -327,6 +334,7 @@ impl Tree {
             state: State::Ready,
             generation: Generation(1),
             since: Instant::now(),
+            greeted: true,
             ready_at: Some(Instant::now()),
             report: Default::default(),
             missed: 0,

@@ -42,6 +42,8 @@ pub struct Process {
     pub generation: Generation,
     /// When it was started or attached.
     pub since: Instant,
+    /// It has said Hello, and speaks our version.
+    pub greeted: bool,
     /// When it became ready.
     pub ready_at: Option<Instant>,
     /// What it has locked away.

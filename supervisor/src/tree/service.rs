@@ -1,5 +1,7 @@
 //! What the supervisor itself is asked for over the wire: the only bodies it ever reads.
 
+use std::time::{Duration, Instant};
+
 use ipc::{
     Code, Refusal, Role, codec,
     frame::Frame,
@@ -19,8 +21,19 @@ use crate::hub::{Availability, Place, SUPERVISOR};
 /// Agents that may live at once.
 const MAX_AGENTS: usize = 32;
 
+/// For so long after somebody was told which agent to ask, it is not ended: the question is on its way.
+const JUST_ENGAGED: Duration = Duration::from_secs(2);
+
 /// Ports that may be allowed at once.
 const MAX_PORTS: usize = 8;
+
+/// A conversation in progress.
+pub(super) struct Conversation {
+    /// Its agent.
+    agent: Instance,
+    /// When somebody last asked for it.
+    asked_for: Instant,
+}
 
 /// An agent on its way up.
 #[derive(Default)]
@@ -57,7 +70,7 @@ impl Tree {
             Err(refusal) => (Kind::Refuse, refusal.to_body()),
         };
         let frame = Frame { header: Header { call, ..Header::new(kind) }, body: body.into() };
-        self.lock().hub.frame(std::time::Instant::now(), SUPERVISOR, frame);
+        self.lock().hub.frame(Instant::now(), SUPERVISOR, frame);
         self.settle();
     }
 
@@ -68,7 +81,9 @@ impl Tree {
             drop(state);
             return self.answer::<Engage>(call, Err(&not_signed_in()));
         }
-        if let Some(&instance) = state.conversations.get(&engage.conversation) {
+        if let Some(conversation) = state.conversations.get_mut(&engage.conversation) {
+            conversation.asked_for = Instant::now();
+            let instance = conversation.agent;
             if let Some(engaging) = state.engaging.get_mut(&instance) {
                 engaging.calls.push(call);
                 return;
@@ -76,18 +91,44 @@ impl Tree {
             drop(state);
             return self.answer::<Engage>(call, Ok(&Engaged { instance: instance.0 }));
         }
-        if state.conversations.len() >= MAX_AGENTS {
-            drop(state);
-            let sentence = format!("{MAX_AGENTS} conversations are in progress; end one first");
+        let full = state.conversations.len() >= MAX_AGENTS;
+        drop(state);
+        if full && !self.end_idlest_agent() {
+            let sentence = format!("{MAX_AGENTS} conversations are in progress; wait for one to end");
             return self.answer::<Engage>(call, Err(&Refusal::new(Code::Busy, sentence)));
         }
-        drop(state);
         let instance = self.start_agent(engage.conversation);
         let mut state = self.lock();
-        state.conversations.insert(engage.conversation, instance);
+        state.conversations.insert(engage.conversation, Conversation { agent: instance, asked_for: Instant::now() });
         state.engaging.insert(instance, Engaging { calls: vec![call], ..Engaging::default() });
         drop(state);
         self.bind(instance, engage.conversation);
+    }
+
+    /// Makes room for one more agent: the one that has had nothing to do for longest finishes. It would have ended by
+    /// itself a little later. False if all of them are busy.
+    fn end_idlest_agent(&self) -> bool {
+        let mut state = self.lock();
+        let idle = state.conversations.iter().filter(|(_, conversation)| {
+            let place = (Role::Agent, conversation.agent);
+            let up = state.processes.get(&place).is_some_and(|process| process.state == State::Ready);
+            up && state.hub.traffic(place).serving == 0 && conversation.asked_for.elapsed() > JUST_ENGAGED
+        });
+        let idlest =
+            idle.min_by_key(|(_, conversation)| conversation.asked_for).map(|(id, conversation)| (*id, conversation.agent));
+        let Some((id, agent)) = idlest else { return false };
+        state.conversations.remove(&id);
+        drop(state);
+        self.ask_to_finish((Role::Agent, agent));
+        true
+    }
+
+    /// Tells a new archive process which conversation each agent has: it knows nothing of those that lived on.
+    pub(super) fn bind_all(&self) {
+        let agents: Vec<_> = self.lock().conversations.iter().map(|(id, conversation)| (conversation.agent, *id)).collect();
+        for (agent, id) in agents {
+            self.bind(agent, id);
+        }
     }
 
     /// Tells the archive which conversation an agent has.
@@ -103,7 +144,7 @@ impl Tree {
             ..Header::new(Kind::Call)
         };
         let body = codec::encode(&BindAgent { instance: instance.0, conversation }).unwrap_or_default();
-        state.hub.frame(std::time::Instant::now(), SUPERVISOR, Frame { header, body: body.into() });
+        state.hub.frame(Instant::now(), SUPERVISOR, Frame { header, body: body.into() });
         drop(state);
         self.settle();
     }
@@ -150,15 +191,7 @@ impl Tree {
                 }
                 self.engaged(place.1);
             }
-            Role::Storage => {
-                self.answer_opening(Ok(()));
-                // A new archive process knows nothing of the agents that lived on.
-                let agents: Vec<_> =
-                    self.lock().conversations.iter().map(|(conversation, instance)| (*instance, *conversation)).collect();
-                for (instance, conversation) in agents {
-                    self.bind(instance, conversation);
-                }
-            }
+            Role::Storage => self.answer_opening(Ok(())),
             Role::Llm => self.answer_allowing(Ok(())),
             _ => {}
         }
@@ -170,7 +203,7 @@ impl Tree {
             return;
         }
         let mut state = self.lock();
-        state.conversations.retain(|_, instance| *instance != place.1);
+        state.conversations.retain(|_, conversation| conversation.agent != place.1);
         let calls = state.engaging.remove(&place.1).map(|engaging| engaging.calls).unwrap_or_default();
         drop(state);
         let refusal =

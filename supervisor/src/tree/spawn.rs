@@ -1,4 +1,4 @@
-//! Starting a process of a role: the same binary again, with an empty environment, two sockets, a pipe for what it logs
+//! Starting a process of a role: the same binary again, with two variables for its allocator as its environment, two sockets, a pipe for what it logs
 //! and nothing else.
 
 use std::{
@@ -59,7 +59,7 @@ pub fn spawn(start: &Start, handed: &[BorrowedFd<'_>]) -> io::Result<Spawned> {
         .stdin(Stdio::from(OwnedFd::from(data_child)))
         .stdout(Stdio::from(OwnedFd::from(control_child)))
         .stderr(Stdio::from(OwnedFd::from(log_child)))
-        // Its own group, so that a Ctrl-C meant for a command line does not reach it and it can be ended with its children.
+        // Its own group, so that a Ctrl-C meant for a command line does not reach it.
         .process_group(0)
         .spawn()?;
     let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::NONBLOCK)?;

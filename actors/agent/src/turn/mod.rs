@@ -271,13 +271,17 @@ impl Turn {
     /// Asks the model for the next contribution, unless it has had enough of them.
     fn next_round(&mut self) -> Vec<Effect> {
         self.rounds += 1;
-        if self.rounds > MAX_ROUNDS || self.steps.len() > MAX_STEPS {
-            let sentence =
-                format!("the model used its tools {} times and has not answered; ask for less at once", self.steps.len());
-            return self.fail(Refusal::new(Code::BudgetSpent, sentence));
+        if self.rounds > MAX_ROUNDS {
+            return self.spent();
         }
         self.state = State::Speaking;
         vec![Effect::AskModel(self.so_far())]
+    }
+
+    /// It has had enough rounds and tools.
+    fn spent(&mut self) -> Vec<Effect> {
+        let sentence = format!("the model took {} steps and has not answered; ask for less at once", self.steps.len());
+        self.fail(Refusal::new(Code::BudgetSpent, sentence))
     }
 
     /// The conversation as the model is to see it.
@@ -356,6 +360,9 @@ impl Turn {
     fn work(&mut self, calls: Vec<ToolCall>) -> Vec<Effect> {
         let mut calls = calls.into_iter();
         let Some(now) = calls.next() else { return self.next_round() };
+        if self.steps.len() >= MAX_STEPS {
+            return self.spent();
+        }
         let show = TurnEvent::ToolStarted { name: now.name.clone(), input: cut(&now.arguments, MAX_TOOL_TEXT) };
         let effects = vec![Effect::Show(show), Effect::RunTool(now.clone())];
         self.state = State::Working { now, later: calls.collect() };

@@ -1,0 +1,43 @@
+//! `cargo measure`: the figures of this machine, each beside what it is compared with, in one run.
+//!
+//! Samples of both sides alternate, so that a busy minute falls on both. What counts is the ratio; the machine's own
+//! numbers say how fast it is today. `cargo measure NAME…` prints only the parts whose names contain one of the words.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub,
+    reason = "a bench that cannot go on should say so, and has no outside"
+)]
+
+use std::{
+    env,
+    process::{Command, ExitCode},
+};
+
+#[path = "parts/mod.rs"]
+mod parts;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = env::args().skip(1).filter(|word| word != "--bench").collect();
+    if let Some(peer) = words.first().and_then(|word| word.strip_prefix("--peer=")) {
+        parts::peer(peer);
+        return ExitCode::SUCCESS;
+    }
+    if env::var_os("LAMOS_BIN").is_none() {
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let built = Command::new(cargo).args(["build", "--release", "--ignore-rust-version", "--package", "lamos"]).status();
+        if !built.is_ok_and(|status| status.success()) {
+            eprintln!("measure: lamos could not be built");
+            return ExitCode::FAILURE;
+        }
+    }
+    for (name, measure) in parts::ALL {
+        if words.is_empty() || words.iter().any(|word| name.contains(word.as_str())) {
+            println!("\n{name}");
+            measure();
+        }
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,23 @@
+//! The parts of `cargo measure`: a new one is a file and a line in [`ALL`].
+
+mod ask;
+mod calls;
+mod figures;
+mod memory;
+mod peers;
+mod python;
+mod restart;
+mod streams;
+
+pub use peers::peer;
+
+/// Every part, by name.
+pub const ALL: &[(&str, fn())] = &[
+    ("hub calls", calls::measure),
+    ("hub streams", streams::measure),
+    ("hub bystander", streams::bystander),
+    ("restart", restart::measure),
+    ("ask", ask::measure),
+    ("memory", memory::measure),
+    ("python", python::measure),
+];

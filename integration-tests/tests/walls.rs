@@ -1,0 +1,203 @@
+//! What holds the processes in, and who may talk to the supervisor.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails loudly")]
+
+use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _};
+
+use integration_tests::{
+    home::Home,
+    serve::Serve,
+    wire::{Attached, control, on_wire, request, say},
+};
+use ipc::{
+    Code, Role,
+    endpoint::Options,
+    messages::{
+        common::{Echo, Source},
+        llm::{ListModels, Wire},
+    },
+};
+use serde_json::json;
+
+#[test]
+fn every_role_stands_behind_its_walls_and_has_tried_them() {
+    let home = Home::new();
+    let rights = home.run(["--json", "ps", "--rights"]).json();
+    let roles: Vec<&str> = rights.as_array().unwrap().iter().map(|role| role["role"].as_str().unwrap()).collect();
+    for role in ["storage", "crypto", "llm", "agent", "code"] {
+        assert!(roles.contains(&role), "{role} is not in {roles:?}");
+    }
+    for role in rights.as_array().unwrap() {
+        let standing = |name: &str| {
+            role["walls"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|wall| wall["name"].as_str().unwrap().contains(name) && wall["enforced"] == true)
+        };
+        // These two must suffice where namespaces are refused.
+        assert!(standing("Landlock") && standing("seccomp") && standing("no_new_privs"), "{role:#}");
+        let proofs = role["proofs"].as_array().unwrap();
+        assert!(proofs.len() >= 20, "{role:#}");
+        let allowed: Vec<&str> =
+            proofs.iter().filter(|proof| proof["outcome"] == "allowed").map(|proof| proof["act"].as_str().unwrap()).collect();
+        let expected: &[&str] = match role["role"].as_str().unwrap() {
+            "storage" => &["list its own directory"],
+            "llm" => &["make a TCP socket"],
+            _ => &[],
+        };
+        assert_eq!(allowed, expected, "{role:#}");
+    }
+    home.assert_empty();
+}
+
+#[test]
+fn the_text_of_ps_is_for_people() {
+    let home = Home::new();
+    let text = home.run(["ps", "--rights"]).good();
+    assert!(text.contains("stands") && text.contains("forbidden acts, all refused") && !text.contains("MISSING"), "{text}");
+    let serve = Serve::start(&home);
+    home.run(["ask", "5 miles in km"]).good();
+    let text = home.run(["ps"]).good();
+    for role in ["supervisor", "storage/", "crypto/", "agent/", "code/"] {
+        assert!(text.contains(role), "{role} is not in {text}");
+    }
+    drop(serve);
+    let text = home.run(["doctor"]).good();
+    assert!(text.contains("data directory"), "{text}");
+    home.assert_empty();
+}
+
+#[test]
+fn no_process_keeps_what_it_was_not_given() {
+    let home = Home::new();
+    let serve = Serve::start(&home);
+    home.run(["ask", "chance that 3d6 is at least 15"]).good();
+    for process in home.processes().into_iter().filter(|process| process.command.contains("--role=") && !process.is("supervisor"))
+    {
+        let role = process.command.replace('\0', " ");
+        if let Ok(environment) = fs::read_to_string(format!("/proc/{}/environ", process.pid)) {
+            let names: Vec<&str> = environment.split_terminator('\0').filter_map(|pair| pair.split('=').next()).collect();
+            assert!(names.iter().all(|name| name.starts_with("MIMALLOC_") || name.starts_with("RUST_")), "{role}: {names:?}");
+        }
+        let Ok(descriptors) = fs::read_dir(format!("/proc/{}/fd", process.pid)) else { continue };
+        let open: Vec<String> = descriptors
+            .filter_map(|entry| Some(fs::read_link(entry.ok()?.path()).ok()?.to_string_lossy().into_owned()))
+            .collect();
+        for path in &open {
+            let own = process.is("storage") && path.starts_with(home.data().join("spaces").to_str().unwrap());
+            let slots = process.is("crypto") && path.starts_with(home.data().to_str().unwrap());
+            let harmless = ["/dev/null", "socket:", "anon_inode:", "pipe:"].iter().any(|known| path.starts_with(known));
+            assert!(own || slots || harmless, "{role} holds {path}");
+        }
+    }
+    drop(serve);
+}
+
+#[test]
+fn the_control_socket_is_private_and_strict() {
+    let home = Home::new();
+    let _serve = Serve::start(&home);
+    let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(home.data().join("run/control.sock")), 0o600);
+    assert_eq!(mode(home.data().join("run")), 0o700);
+    assert_eq!(mode(home.data()), 0o700);
+    let code = |line: &str| say(&control(&home), line).map(|answer| answer["error"]["code"].as_i64().unwrap_or(0));
+    assert_eq!(code(&request("status", json!({}))), Some(0));
+    assert_eq!(code("nonsense"), Some(-32700));
+    assert_eq!(code("[1,2]"), Some(-32600));
+    assert_eq!(code(&request("format", json!({}))), Some(-32601));
+    assert_eq!(code(&request("restart", json!({}))), Some(-32602));
+    let stranger = json!({ "version": 1, "schema": 1, "program": "0.0.0", "serves": false });
+    assert_eq!(code(&request("attach", stranger)), Some(-32600));
+    // A line that does not end is not waited for, nor kept.
+    let flood = control(&home);
+    let mut sent = 0_usize;
+    let chunk = [b'x'; 16 << 10];
+    while sent < 16 << 20 && (&flood).write_all(&chunk).is_ok() {
+        sent += chunk.len();
+    }
+    assert!(sent < 4 << 20, "it takes a line of {sent} bytes");
+    // Many at once are bounded, and a new one is served when they have gone.
+    let many: Vec<_> =
+        (0..300).filter_map(|_| std::os::unix::net::UnixStream::connect(home.data().join("run/control.sock")).ok()).collect();
+    drop(many);
+    assert_eq!(code(&request("status", json!({}))), Some(0));
+}
+
+#[test]
+fn every_process_answers_and_no_stream_is_lost() {
+    let home = Home::new();
+    let _serve = Serve::start(&home);
+    on_wire(async {
+        let attached = Attached::to(&home);
+        let to = |role| Options { role: Some(role), ..Options::default() };
+        // Nothing is open yet: what needs a space says so.
+        let refusal = attached.client.call_with(&Echo { bytes: vec![1] }, to(Role::Storage)).await.unwrap_err();
+        assert_eq!(refusal.code, Code::NotSignedIn, "{refusal}");
+        attached.demo().await;
+        for role in [Role::Storage, Role::Crypto, Role::Llm, Role::Code] {
+            for length in [0, 1, 64, 65_536, 1_000_000] {
+                let bytes = vec![7; length];
+                let echoed = attached.client.call_with(&Echo { bytes: bytes.clone() }, to(role)).await.unwrap();
+                assert_eq!(echoed.bytes, bytes, "{role:?} {length}");
+            }
+        }
+        let mut stream = attached.client.open(&Source { pieces: 2000, size: 60_000 }, to(Role::Llm)).unwrap();
+        let mut pieces = 0;
+        while let Some(piece) = stream.next().await {
+            assert_eq!(piece.unwrap().0.len(), 60_000);
+            pieces += 1;
+        }
+        stream.answer().await.unwrap();
+        assert_eq!(pieces, 2000);
+    });
+}
+
+#[test]
+fn more_than_the_table_allows_is_refused_and_not_queued() {
+    let home = Home::new();
+    let _serve = Serve::start(&home);
+    on_wire(async {
+        let attached = Attached::to(&home);
+        attached.demo().await;
+        let to = Options { role: Some(Role::Llm), ..Options::default() };
+        // A body that is larger than its row allows.
+        let refusal = attached.client.call_with(&Echo { bytes: vec![0; (1 << 20) + 1] }, to).await.unwrap_err();
+        assert_eq!(refusal.code, Code::TooLarge, "{refusal}");
+        // Still attached, and still served.
+        attached.client.call_with(&Echo { bytes: vec![] }, to).await.unwrap();
+        // Of many at once some are refused at once; every one gets its one answer.
+        let mut calls = Vec::new();
+        for _ in 0..20 {
+            let client = attached.client.clone();
+            calls.push(tokio::task::spawn_local(async move {
+                client.call(&ListModels { lease: 12_345, wire: Wire::OpenAiChat }).await
+            }));
+        }
+        let mut refused = 0;
+        for call in calls {
+            refused += usize::from(call.await.unwrap().is_err());
+        }
+        assert_eq!(refused, 20);
+    });
+}
+
+#[test]
+fn the_policy_can_be_read() {
+    let home = Home::new();
+    let rows = home.run(["--json", "policy", "explain"]).json();
+    assert_eq!(rows.as_array().unwrap().len(), ipc::policy::TABLE.len());
+    let text = home.run(["policy", "explain", "code"]).good();
+    assert_eq!(text.lines().count(), 1, "code asks nobody for anything: {text}");
+    let text = home.run(["policy", "explain", "agent", "llm"]).good();
+    assert!(text.contains("Complete"), "{text}");
+}
+
+#[test]
+fn completions_and_the_manual_are_there() {
+    let home = Home::new();
+    assert!(home.run(["completions", "bash"]).good().contains("lamos"));
+    assert!(home.run(["man"]).good().contains(".TH"));
+    home.assert_empty();
+}
