@@ -4,7 +4,7 @@
 //! look-up of the current one (a bigram table in the output matrix). The server's code is real; only the weights are a
 //! script. The format is GGUF version 3 as ggml's `docs/gguf.md` describes it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 const TEMPLATE: &str = r#"{%- if tools %}<|im_start|>system
 # Tools
@@ -119,6 +119,7 @@ struct Words {
     tokens: Vec<String>,
     kinds: Vec<i32>,
     index: HashMap<String, usize>,
+    used: HashSet<String>,
     letters: Vec<char>,
     merge: String,
 }
@@ -134,7 +135,7 @@ impl Words {
         kinds[..3].fill(CONTROL);
         let merge = format!("{} {}", letters[1], letters[2]);
         let index = tokens.iter().cloned().zip(0..).collect();
-        Words { tokens, kinds, index, letters, merge }
+        Words { tokens, kinds, index, used: HashSet::new(), letters, merge }
     }
 
     fn byte(&self, byte: u8) -> usize {
@@ -142,9 +143,12 @@ impl Words {
     }
 
     fn add(&mut self, piece: &str) -> usize {
+        assert!(self.used.insert(piece.to_owned()), "piece occurs twice: {piece:?}");
+        if let Some(&number) = self.index.get(piece) {
+            return number;
+        }
         let number = self.tokens.len();
-        let before = self.index.insert(piece.to_owned(), number);
-        assert!(before.is_none(), "piece occurs twice or is a byte: {piece:?}");
+        self.index.insert(piece.to_owned(), number);
         self.tokens.push(piece.to_owned());
         self.kinds.push(USER_DEFINED);
         number

@@ -2,17 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails loudly")]
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    path::PathBuf,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Command};
 
 use integration_tests::{
     home::Home,
-    scripted_http::{Asked, ScriptedHttp, answer, python},
+    scripted_http::{ScriptedHttp, answer, python},
     serve::Serve,
 };
 
@@ -20,7 +14,7 @@ use integration_tests::{
 fn unknown_commands_and_flags() {
     let home = Home::new();
     for (words, hint) in [
-        (&["aks", "hello"][..], "ask"),
+        (&["hisotry"][..], "history"),
         (&["ask", "--fiel", "x", "hello"], "--file"),
         (&["ask"], "TEXT"),
         (&["run", "loan-plan", "-i", "rate"], "NAME=VALUE"),
@@ -85,31 +79,27 @@ fn conversations_and_skills_that_are_not_there() {
     home.assert_empty();
 }
 
-/// A model has this script run; what it is told of the run.
-fn told_of(home: &Home, code: &str) -> Asked {
-    let server = ScriptedHttp::start(vec![python(code), answer("Done.")]);
-    let call = home.command(["ask", "-m", "scripted", "Hi"]).env("OPENAI_BASE_URL", &server.openai());
-    assert_eq!(call.within(Duration::from_secs(120)).run().good().trim_end(), "Done.");
-    server.asked().pop().unwrap()
-}
-
 #[test]
 fn scripts_that_are_wrong_endless_greedy_or_loud() {
     let home = Home::new();
     let serve = Serve::start(&home);
     let pid = serve.status()["pid"].clone();
-    for (code, words) in [
+    let cases = [
         ("print('a'", "SyntaxError"),
         ("1 / 0", "ZeroDivisionError"),
-        ("while True: pass", "time"),
+        ("while True: pass", "more than 30 seconds"),
         ("x = []\nwhile True: x.append('a' * 10**6)", "memory"),
-        ("while True: print('x' * 1000)", "output"),
-        ("print('x' * 10**8)", "output"),
+        ("while True: print('x' * 1000)", "more than 256 KiB"),
+        ("print('x' * 10**8)", "more than 256 KiB"),
         ("def f(n): return f(n + 1)\nf(0)", "RecursionError"),
         ("import sys\nsys.exit(3)", ""),
         ("raise BaseException('\\x00' * 10**6)", "BaseException"),
-    ] {
-        let told = told_of(&home, code);
+    ];
+    let server = ScriptedHttp::start(cases.iter().flat_map(|(code, _)| [python(code), answer("Done.")]).collect());
+    for (code, words) in cases {
+        let call = home.command(["ask", "-m", "scripted", "Hi"]).env("OPENAI_BASE_URL", &server.openai());
+        assert_eq!(call.run().good().trim_end(), "Done.");
+        let told = server.asked().pop().unwrap();
         assert!(told.body.contains(words), "{code}: {words:?} is not in {}", told.body);
         assert!(told.body.len() < 64 << 10, "{code}: the model is told {} bytes", told.body.len());
     }
@@ -124,12 +114,13 @@ fn a_skill_whose_script_is_wrong() {
     let home = Home::new();
     for (number, (script, code, words)) in [
         ("def execute(inputs) return 1", 6, "SyntaxError"),
-        ("def execute(inputs):\n    raise ValueError('no such thing')", 6, "no such thing"),
+        ("def execute(inputs):\n    raise RuntimeError('no such thing')", 6, "no such thing"),
+        // What it says of its input is said to the person whose input it was.
+        ("def execute(inputs):\n    raise ValueError('no such town')", 3, "no such town"),
         ("def other(): pass", 6, "execute"),
-        ("def execute(inputs):\n    while True: pass", 7, "long"),
+        ("def execute(inputs):\n    while True: pass", 7, "more than 30 seconds"),
         ("def execute(inputs):\n    return {'answer': 'a' * 10**9}", 7, "memory"),
-        ("def execute(inputs):\n    print('x' * 10**8)", 7, "much"),
-        ("def execute(inputs):\n    return {'answer': object()}", 6, ""),
+        ("def execute(inputs):\n    print('x' * 10**8)", 7, "256 KiB"),
     ]
     .into_iter()
     .enumerate()
@@ -204,7 +195,6 @@ fn a_damaged_archive_is_named_and_left_alone() {
     let text = b"this is no archive\n".to_vec();
     for damaged in [noise, text, cut, Vec::new()] {
         fs::write(&path, &damaged).unwrap();
-        let begun = Instant::now();
         let outcome = home.run(["history"]);
         // An emptied file cannot be told from a new one by itself; everything else is named.
         if outcome.code != 0 {
@@ -214,7 +204,6 @@ fn a_damaged_archive_is_named_and_left_alone() {
         } else {
             assert!(damaged.is_empty() || outcome.out.contains("5 miles"), "{} bytes: {outcome:?}", damaged.len());
         }
-        assert!(begun.elapsed() < Duration::from_secs(60));
         home.assert_empty();
     }
     fs::write(&path, &whole).unwrap();
@@ -227,7 +216,7 @@ fn a_damaged_file_of_keys_is_named_and_left_alone() {
     home.run(["ask", "5 miles in km"]).good();
     let path = home.data().join("slots");
     let whole = fs::read(&path).unwrap();
-    for damaged in [whole[..100].to_vec(), vec![7; whole.len()], Vec::new(), [&whole[..], b"more"].concat()] {
+    for damaged in [whole[..100].to_vec(), vec![7; whole.len()], Vec::new()] {
         fs::write(&path, &damaged).unwrap();
         let said = home.run(["history"]).bad(9);
         assert!(said.contains("slots"), "{said}");
@@ -272,7 +261,13 @@ fn on_small_disk(home: &Home, kib: u32, script: &str) -> Option<(i32, String)> {
 #[test]
 fn a_full_disk_refuses_what_it_cannot_keep_and_keeps_what_it_has() {
     let home = Home::new();
-    let big = home.file("big.csv", "a;b\n".repeat(200_000));
+    // Numbers that no compression makes small.
+    let mut number = 1_u64;
+    let rows = (0..40_000).map(|_| {
+        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        format!("{number:x};b\n")
+    });
+    let big = home.file("big.csv", rows.collect::<String>());
     let script = format!(
         r#"
         $lamos ask "5 miles in km" || exit 1
@@ -286,7 +281,7 @@ fn a_full_disk_refuses_what_it_cannot_keep_and_keeps_what_it_has() {
         "#,
         big = big.display()
     );
-    let Some((code, text)) = on_small_disk(&home, 8 << 10, &script) else { return };
+    let Some((code, text)) = on_small_disk(&home, 3 << 10, &script) else { return };
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("ended with 9"), "{text}");
     assert!(text.contains("room") || text.contains("full"), "{text}");

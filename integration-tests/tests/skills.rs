@@ -118,7 +118,7 @@ fn a_folder_that_is_no_skill_is_refused_with_the_reason() {
     let folder = write_skill(&home, "def execute(inputs): return {}");
     fs::write(home.path("greeting/SKILL.md"), "# A text without front matter\n").unwrap();
     let said = home.run(["skills", "add", &folder]).bad(3);
-    assert!(said.contains("---"), "it shows what is missing: {said}");
+    assert!(said.contains("hyphens"), "it says what is missing: {said}");
     assert!(home.run(["--json", "skills"]).json()["skills"].as_array().unwrap().iter().all(|skill| skill["scope"] == "system"));
 }
 

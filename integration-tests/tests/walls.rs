@@ -2,7 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails loudly")]
 
-use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _};
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::PermissionsExt as _,
+    time::{Duration, Instant},
+};
 
 use integration_tests::{
     home::Home,
@@ -12,9 +17,11 @@ use integration_tests::{
 use ipc::{
     Code, Role,
     endpoint::Options,
+    id::ConversationId,
     messages::{
         common::{Echo, Source},
         llm::{ListModels, Wire},
+        storage::SetTitle,
     },
 };
 use serde_json::json;
@@ -36,7 +43,7 @@ fn every_role_stands_behind_its_walls_and_has_tried_them() {
                 .any(|wall| wall["name"].as_str().unwrap().contains(name) && wall["enforced"] == true)
         };
         // These two must suffice where namespaces are refused.
-        assert!(standing("Landlock") && standing("seccomp") && standing("no_new_privs"), "{role:#}");
+        assert!(standing("landlock files") && standing("seccomp") && standing("no_new_privs"), "{role:#}");
         let proofs = role["proofs"].as_array().unwrap();
         assert!(proofs.len() >= 20, "{role:#}");
         let allowed: Vec<&str> =
@@ -122,7 +129,11 @@ fn the_control_socket_is_private_and_strict() {
     let many: Vec<_> =
         (0..300).filter_map(|_| std::os::unix::net::UnixStream::connect(home.data().join("run/control.sock")).ok()).collect();
     drop(many);
-    assert_eq!(code(&request("status", json!({}))), Some(0));
+    let until = Instant::now() + Duration::from_secs(10);
+    while code(&request("status", json!({}))) != Some(0) {
+        assert!(Instant::now() < until, "it does not recover");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]
@@ -162,8 +173,9 @@ fn more_than_the_table_allows_is_refused_and_not_queued() {
         let attached = Attached::to(&home);
         attached.demo().await;
         let to = Options { role: Some(Role::Llm), ..Options::default() };
-        // A body that is larger than its row allows.
-        let refusal = attached.client.call_with(&Echo { bytes: vec![0; (1 << 20) + 1] }, to).await.unwrap_err();
+        // A body that is larger than its row allows, though not larger than a body may be.
+        let title = SetTitle { id: ConversationId([1; 16]), title: "x".repeat(5000) };
+        let refusal = attached.client.call(&title).await.unwrap_err();
         assert_eq!(refusal.code, Code::TooLarge, "{refusal}");
         // Still attached, and still served.
         attached.client.call_with(&Echo { bytes: vec![] }, to).await.unwrap();
@@ -188,8 +200,8 @@ fn the_policy_can_be_read() {
     let home = Home::new();
     let rows = home.run(["--json", "policy", "explain"]).json();
     assert_eq!(rows.as_array().unwrap().len(), ipc::policy::TABLE.len());
-    let text = home.run(["policy", "explain", "code"]).good();
-    assert_eq!(text.lines().count(), 1, "code asks nobody for anything: {text}");
+    let said = home.run(["policy", "explain", "code"]).bad(3);
+    assert!(said.contains("not permitted"), "code asks nobody for anything: {said}");
     let text = home.run(["policy", "explain", "agent", "llm"]).good();
     assert!(text.contains("Complete"), "{text}");
 }

@@ -45,10 +45,7 @@ pub(crate) async fn ask(
 /// The model process itself has died: what to do is to ask again.
 fn in_words(refusal: Refusal) -> Refusal {
     match refusal.death {
-        Some(death) => Refusal {
-            sentence: format!("the model process {death} while it spoke; what had arrived is kept, ask to go on"),
-            ..refusal
-        },
+        Some(death) => Refusal { sentence: format!("the model process {death} while it spoke"), ..refusal },
         None => refusal,
     }
 }

@@ -95,36 +95,38 @@ fn code_of(call: &ToolCall) -> Result<String, String> {
     code.map(str::to_owned).ok_or_else(|| "the arguments have no text \"code\"".to_owned())
 }
 
-/// What a model reads of a run.
+/// What a model reads of a run: what was printed, as much of it as there is room for, and always how it ended.
 fn describe(report: &Report) -> (bool, String) {
-    let mut text = report.stdout.clone();
-    let mut add = |more: &str| {
-        if !more.is_empty() {
-            if !text.is_empty() && !text.ends_with('\n') {
-                text.push('\n');
-            }
-            text.push_str(more);
-        }
+    let (ok, ending) = match &report.ran.ending {
+        Ending::Finished => (true, cut(&report.ran.value, MAX_TOOL_TEXT / 4)),
+        Ending::Raised { traceback, summary } => (false, traced(traceback, summary)),
+        limit => (false, limit_sentence(limit).to_owned()),
     };
-    let ok = match &report.ran.ending {
-        Ending::Finished => {
-            add(&report.ran.value);
-            true
+    let parts = [cut(&report.stdout, MAX_TOOL_TEXT / 2), ending, cut(&report.stderr, MAX_TOOL_TEXT / 8)];
+    let mut text = String::new();
+    for part in parts.iter().filter(|part| !part.is_empty()) {
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
         }
-        Ending::Raised { traceback, .. } => {
-            add(traceback);
-            false
-        }
-        limit => {
-            add(limit_sentence(limit));
-            false
-        }
-    };
-    add(&report.stderr);
+        text.push_str(part);
+    }
     if text.is_empty() {
         text.push_str("(nothing was printed and the last line has no value)");
     }
-    (ok, cut(&text, MAX_TOOL_TEXT))
+    (ok, text)
+}
+
+/// A traceback with its last line, which says what went wrong, and of the rest as much as there is room for. Lines that
+/// are the same again and again, as in a recursion without an end, are there once.
+fn traced(traceback: &str, summary: &str) -> String {
+    let mut lines: Vec<&str> = Vec::new();
+    let mut repeated = 0;
+    let body = traceback.trim_end().strip_suffix(summary.trim_end()).unwrap_or(traceback);
+    for line in body.lines() {
+        if lines.last() == Some(&line) { repeated += 1 } else { lines.push(line) }
+    }
+    let repeated = if repeated > 0 { format!("\n  [lines repeated {repeated} more times]") } else { String::new() };
+    format!("{}{repeated}\n{}", cut(&lines.join("\n"), MAX_TOOL_TEXT / 8), cut(summary, MAX_TOOL_TEXT / 8))
 }
 
 fn limit_sentence(ending: &Ending) -> &'static str {
@@ -175,4 +177,19 @@ pub(crate) async fn skill(
 
 fn millis(begun: Instant) -> u64 {
     u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_went_wrong_is_told_however_long_the_way_there_was() {
+        let traceback = format!("Traceback:\n{}RecursionError: too deep\n", "  line 1, in f\n".repeat(10_000));
+        let told = traced(&traceback, "RecursionError: too deep");
+        assert_eq!(told, "Traceback:\n  line 1, in f\n  [lines repeated 9999 more times]\nRecursionError: too deep");
+        let short = traced("Traceback:\n  line 1\nValueError: no\n", "ValueError: no");
+        assert_eq!(short, "Traceback:\n  line 1\nValueError: no");
+        assert!(traced("x", &"y".repeat(1_000_000)).len() < MAX_TOOL_TEXT);
+    }
 }

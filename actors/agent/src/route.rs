@@ -53,8 +53,17 @@ fn none_fits() -> Refusal {
     )
 }
 
+/// Names more alike than this are taken for slips of the finger (Jaro and Winkler's measure, 1 for equal ones).
+const LIKE: f64 = 0.85;
+
 fn unknown(library: &Library, name: &str) -> Refusal {
-    let near = library.skills.iter().map(|skill| &skill.name).find(|other| other.contains(name) || name.contains(other.as_str()));
+    let near = library
+        .skills
+        .iter()
+        .map(|skill| (strsim::jaro_winkler(name, &skill.name), &skill.name))
+        .filter(|(likeness, _)| *likeness > LIKE)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))
+        .map(|(_, near)| near);
     let hint = near.map_or_else(|| "`lamos skills` lists them".to_owned(), |near| format!("did you mean {near}?"));
     Refusal::new(Code::UnknownSkill, format!("there is no skill {name:?}; {hint}"))
 }

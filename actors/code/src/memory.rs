@@ -12,7 +12,7 @@ use std::{
     cell::Cell,
     io::{self, Read as _},
     sync::{
-        OnceLock,
+        Arc, Barrier, OnceLock,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     thread,
@@ -108,12 +108,17 @@ impl Bell {
 /// `too_much` is called, on a thread of its own.
 pub(crate) fn limit(bytes: u64, bell: Bell, too_much: fn()) -> io::Result<()> {
     let mut heard = bell.heard;
+    let listens = Arc::new(Barrier::new(2));
+    let ready = Arc::clone(&listens);
     thread::Builder::new().name("memory".to_owned()).stack_size(STACK).spawn(move || {
         this_thread_is_the_host();
+        ready.wait();
         if heard.read(&mut [0]).is_ok_and(|rings| rings > 0) {
             too_much();
         }
     })?;
+    // A thread that only begins allocates too, and would be put to sleep by the limit it is to watch.
+    listens.wait();
     // Set once: a process has one run.
     let _ = BELL.set(bell.rung);
     let held = HELD.load(Relaxed);

@@ -128,10 +128,29 @@ impl Replica {
         Ok(fs::metadata(self.directory.join("data.mdb"))?.len())
     }
 
+    /// What a failed commit means. LMDB calls a write that was cut short, as on a full disk, an input/output error
+    /// (`mdb_page_flush`); whether a small file of our own finds room tells which it was.
+    pub(crate) fn why(&self, error: ReplicaError) -> ReplicaError {
+        const EIO: i32 = 5;
+        match &error {
+            ReplicaError::Io(cause) if cause.raw_os_error() == Some(EIO) => {
+                let probe = self.directory.join("room");
+                let written = fs::write(&probe, [0; PROBE]);
+                // It is in nobody's way if it stays.
+                let _ = fs::remove_file(probe);
+                written.map_or_else(ReplicaError::from, |()| error)
+            }
+            _ => error,
+        }
+    }
+
     pub(crate) fn read(&self) -> Result<RoTxn<'_, WithoutTls>, ReplicaError> {
         Ok(self.env.read_txn()?)
     }
 }
+
+/// Bytes that must find room for a disk not to be called full: a few pages and what they hang on.
+const PROBE: usize = 64 << 10;
 
 /// A file that was cut off would end the process the moment a missing page is touched, so it is measured first.
 fn check_length(env: &Env<WithoutTls>, directory: &Path) -> Result<(), ReplicaError> {

@@ -99,7 +99,7 @@ impl Writer {
             Batch { replica: &self.replica, txn: self.replica.env.write_txn()?, head: self.head, position: self.position };
         let result = work(&mut batch)?;
         let Batch { txn, head, position, .. } = batch;
-        txn.commit()?;
+        txn.commit().map_err(|error| self.replica.why(error.into()))?;
         (self.head, self.position) = (head, position);
         Ok(result)
     }

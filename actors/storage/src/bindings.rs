@@ -21,6 +21,11 @@ impl Bindings {
         replaced
     }
 
+    /// An agent has ended; the conversation it had.
+    pub(crate) fn release(&self, agent: Instance) -> Option<ConversationId> {
+        self.agents.borrow_mut().remove(&agent)
+    }
+
     /// Whether who asks may touch this conversation.
     pub(crate) fn check(&self, who: (Role, Instance), conversation: ConversationId) -> Result<(), Refusal> {
         if who.0 != Role::Agent || self.agents.borrow().get(&who.1) == Some(&conversation) {
@@ -46,5 +51,7 @@ mod tests {
         assert!(bindings.bind(Instance(6), one), "a new agent takes it over");
         assert!(bindings.check(agent, one).is_err());
         assert!(!bindings.bind(Instance(6), one), "and keeps it");
+        assert_eq!((bindings.release(Instance(6)), bindings.release(Instance(6))), (Some(one), None));
+        assert!(bindings.check((Role::Agent, Instance(6)), one).is_err(), "until it ends");
     }
 }

@@ -1,6 +1,6 @@
 //! What the archive's failures are called on the wire, with what a person can do about them.
 
-use std::fmt::Display;
+use std::{fmt::Display, path::Path};
 
 use ipc::{Code, Refusal};
 use replica::{Refused, ReplicaError};
@@ -10,7 +10,7 @@ pub(crate) fn refusal(error: &ReplicaError) -> Refusal {
     let (code, advice) = match error {
         ReplicaError::DiskFull => (Code::DiskFull, "make room and try again; what was kept before is safe"),
         ReplicaError::MapFull(_) => (Code::DiskFull, "nothing more can be kept in this space"),
-        ReplicaError::Damaged(_) => (Code::ArchiveDamaged, "put back a copy of the space's directory; nothing was changed"),
+        ReplicaError::Damaged(_) => (Code::ArchiveDamaged, "put back a copy of this space's directory; nothing was changed"),
         ReplicaError::Newer { .. } => (Code::ArchiveUnavailable, "use the newer program"),
         ReplicaError::OtherSpace => (Code::ArchiveUnavailable, "put the directory back where it came from"),
         ReplicaError::Directory { .. } | ReplicaError::Io(_) => {
@@ -19,6 +19,12 @@ pub(crate) fn refusal(error: &ReplicaError) -> Refusal {
         ReplicaError::Engine(_) => (Code::Internal, "`lamos doctor` shows more"),
     };
     Refusal::new(code, format!("{error}; {advice}"))
+}
+
+/// The store in this directory cannot be opened.
+pub(crate) fn cannot_open(error: &ReplicaError, directory: &Path) -> Refusal {
+    let Refusal { code, sentence, .. } = refusal(error);
+    Refusal::new(code, format!("{sentence} ({})", directory.display()))
 }
 
 /// A draft that was not kept.

@@ -58,7 +58,7 @@ pub async fn start(
     let StoreKey { key, space, device } = client.call(&ReleaseStoreKey).await?;
     let key = key.expose_array().map_err(|error| Refusal::internal(error.to_string()))?;
     let keys = StoreKeys::new(key, space, device);
-    let replica = Replica::open(&prepared.directory, keys).map_err(|error| refusal(&error))?;
+    let replica = Replica::open(&prepared.directory, keys).map_err(|error| errors::cannot_open(&error, &prepared.directory))?;
     let writer = WriterHandle::start(replica.writer().map_err(|error| refusal(&error))?)?;
     let journals =
         Journals::open(&prepared.directory.join("journal"), replica.clone()).map_err(|error| ours("open the journal", &error))?;

@@ -6,6 +6,7 @@ use actix::Addr;
 use ipc::{
     Instance, Refusal, Role,
     endpoint::{Events, Incoming, Reply},
+    id::ConversationId,
     messages::{
         common::Done,
         storage::{self as wire, Counts, Journalled, Request},
@@ -131,6 +132,7 @@ impl Service {
             }
             Ok(Request::Journal(request)) => read::<wire::Journal>(incoming, self.journal(who, request)).await,
             Ok(Request::BindAgent(request)) => read::<wire::BindAgent>(incoming, self.bind(request)).await,
+            Ok(Request::ReleaseAgent(request)) => read::<wire::ReleaseAgent>(incoming, self.release(request)).await,
             Ok(Request::ListConversations(request)) => {
                 read::<wire::ListConversations>(incoming, async { conversations::list(replica, request) }).await;
             }
@@ -173,11 +175,24 @@ impl Service {
     /// A new agent has a conversation. What the one before it left unfinished ends here.
     async fn bind(&self, request: wire::BindAgent) -> Result<Done, Refusal> {
         if self.bindings.bind(Instance(request.instance), request.conversation) {
-            let recover = Recover { conversation: Some(request.conversation) };
-            let left = self.journals.send(recover).await.map_err(|error| ours("read the journal", &error))?;
-            conversations::close_left(&self.writer, &self.journals, left).await?;
+            self.close_left(request.conversation).await?;
         }
         Ok(Done)
+    }
+
+    /// An agent has ended, and with it what it had not finished.
+    async fn release(&self, request: wire::ReleaseAgent) -> Result<Done, Refusal> {
+        if let Some(conversation) = self.bindings.release(Instance(request.instance)) {
+            self.close_left(conversation).await?;
+        }
+        Ok(Done)
+    }
+
+    /// Makes messages of the turns of a conversation that nobody goes on with.
+    async fn close_left(&self, conversation: ConversationId) -> Result<(), Refusal> {
+        let recover = Recover { conversation: Some(conversation) };
+        let left = self.journals.send(recover).await.map_err(|error| ours("read the journal", &error))?;
+        conversations::close_left(&self.writer, &self.journals, left).await
     }
 
     fn counts(&self) -> Result<Counts, Refusal> {

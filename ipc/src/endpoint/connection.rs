@@ -79,12 +79,18 @@ impl Connection {
             tokio::select! { result = data_out.run() => result, result = control => result }
         };
         tokio::pin!(writer);
+        let mut finished = false;
         loop {
             let frame = tokio::select! {
                 biased;
                 frame = next(self.control_in.as_mut()) => frame?,
                 frame = self.data_in.next() => frame?,
-                result = &mut writer => return Ok(result?),
+                result = &mut writer, if !finished => {
+                    // Nothing more goes out; what comes in is read to its end.
+                    result?;
+                    finished = true;
+                    continue;
+                }
             };
             let Some(frame) = frame else { return Ok(()) };
             self.receive(frame).await;

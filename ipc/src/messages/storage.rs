@@ -27,6 +27,7 @@ crate::service! {
         15 Follow -> Done, down Change;
         16 Statistics -> Counts;
         17 BindAgent -> Done;
+        18 ReleaseAgent -> Done;
     }
 }
 
@@ -370,4 +371,11 @@ pub struct BindAgent {
     pub instance: u32,
     /// Its conversation.
     pub conversation: ConversationId,
+}
+
+/// This agent has ended. What it left unfinished becomes a message that says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ReleaseAgent {
+    /// The agent.
+    pub instance: u32,
 }

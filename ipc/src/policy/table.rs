@@ -76,6 +76,7 @@ policy! {
     Crypto  -> supervisor::Opened:              KIB,                  1,       5,      30,  NONE;
     Crypto  -> supervisor::Closed:              KIB,                  1,       5,      30,  NONE;
     Supervisor -> storage::BindAgent:           KIB,                 64,     200,      15,  NONE;
+    Supervisor -> storage::ReleaseAgent:        KIB,                 64,     200,      15,  NONE;
 
 //  what every process answers, so that the way to it can be checked and measured
     * Cli   -> [Storage Crypto Llm Agent Code] Echo:   MIB,      8,   65535,      15;

@@ -177,6 +177,10 @@ pub async fn stop(common: &Common) -> Outcome {
 
 /// `lamos restart`.
 pub fn restart(common: &Common, args: &Restart) -> Outcome {
+    if args.role.parse::<Role>().is_err() {
+        let sentence = format!("there is no process {:?}; it is one of storage, crypto, llm and code", args.role);
+        return Err(Failure::new(exit::USAGE, sentence));
+    }
     ask(common, "restart", json!({ "role": args.role }))?.map(drop).ok_or_else(not_running)
 }
 

@@ -55,8 +55,12 @@ pub(super) fn take_lock(path: &Path) -> Result<OwnedFd, CannotBegin> {
 }
 
 /// Opens the file of wrapped keys, to be handed to the key process. What is in it is not this process's business.
-pub(super) fn open_slots(path: &Path) -> Result<OwnedFd, CannotBegin> {
-    Ok(private_file(path)?.into())
+pub(super) fn open_slots(path: &Path, spaces: &Path) -> Result<OwnedFd, CannotBegin> {
+    let file = private_file(path)?;
+    // An empty file would be filled with new keys, and whoever signed in then would find a new, empty space.
+    let is_empty = file.metadata().is_ok_and(|metadata| metadata.len() == 0);
+    let are_spaces = fs::read_dir(spaces).is_ok_and(|mut spaces| spaces.next().is_some());
+    if is_empty && are_spaces { Err(CannotBegin::KeysMissing(path.to_owned())) } else { Ok(file.into()) }
 }
 
 fn private_file(path: &Path) -> Result<File, CannotBegin> {

@@ -57,6 +57,9 @@ pub enum CannotBegin {
     /// The directories cannot be used.
     #[error("{0}")]
     Places(#[from] crate::places::NoPlace),
+    /// There are spaces and no keys to them.
+    #[error("{0} is empty and there are spaces that its keys open; put back a copy of the file, nothing was changed")]
+    KeysMissing(std::path::PathBuf),
     /// A file in them cannot be used.
     #[error("cannot use {what}: {error}")]
     File {
@@ -128,7 +131,7 @@ impl Tree {
     pub fn new(places: Places, level: LogLevel) -> Result<Tree, CannotBegin> {
         places.make()?;
         let lock = life::take_lock(&places.lock())?;
-        let slots = life::open_slots(&places.slots())?;
+        let slots = life::open_slots(&places.slots(), &places.spaces())?;
         let mut hub = Hub::new(TABLE);
         for role in [Role::Crypto, Role::Llm, Role::Code, Role::Agent] {
             hub.set_availability(role, Availability::Comes);

@@ -9,7 +9,7 @@ use ipc::{
     id::{CallId, ConversationId, Instance},
     messages::{
         common::Done,
-        storage::BindAgent,
+        storage::{BindAgent, ReleaseAgent},
         supervisor::{AllowPorts, Closed, Engage, Engaged, Opened, Request},
     },
     service::Method,
@@ -204,8 +204,18 @@ impl Tree {
         }
         let mut state = self.lock();
         state.conversations.retain(|_, conversation| conversation.agent != place.1);
+        if state.space.is_some() {
+            // Nobody waits for the answer: the archive does the same when the conversation gets its next agent.
+            state.last_own_call += 1;
+            let call = CallId(state.last_own_call);
+            let destination = Some((Role::Storage, Instance(0)));
+            let header = Header { destination, method: ReleaseAgent::NUMBER, call, ..Header::new(Kind::Call) };
+            let body = codec::encode(&ReleaseAgent { instance: place.1.0 }).unwrap_or_default();
+            state.hub.frame(Instant::now(), SUPERVISOR, Frame { header, body: body.into() });
+        }
         let calls = state.engaging.remove(&place.1).map(|engaging| engaging.calls).unwrap_or_default();
         drop(state);
+        self.settle();
         let refusal =
             Refusal::new(Code::CannotStart, "the agent of this conversation could not be started; `lamos tail` shows why");
         for call in calls {
