@@ -29,6 +29,10 @@ static ALLOCATOR: code::memory::Counting<mimalloc::MiMalloc> = code::memory::Cou
 const ROLE: &str = "--role=";
 
 fn main() -> ExitCode {
+    // Inherited by every process that is started from here: the pages of a small process would otherwise be rounded up to
+    // 2 MiB each, which made the idle tree half as large again (measured). Where it cannot be said, memory is all it costs.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let first = env::args().nth(1).unwrap_or_default();
     match first.strip_prefix(ROLE) {
         Some("supervisor") => supervise::run(),

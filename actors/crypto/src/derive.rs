@@ -11,6 +11,8 @@ use sha2::{Digest as _, Sha256};
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
+use crate::scratch::Scratch;
+
 /// Longest name or password, in bytes. Refused before anything is derived, so that a long one costs nothing.
 const MAX_ENTRY: usize = 1024;
 
@@ -112,8 +114,9 @@ fn root(user: &str, password: &str, salt: &[u8; 32], cost: Cost) -> Result<Root,
     let salt = Zeroizing::new(<[u8; 32]>::from(hash.finalize()));
     let params = Params::new(cost.memory, cost.passes, cost.lanes, Some(64)).map_err(|error| failed(&error))?;
     let mut root = Zeroizing::new([0; 64]);
+    let mut scratch = Scratch::new(params.block_count()).map_err(|error| failed(&error))?;
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into(password.as_bytes(), &*salt, &mut *root)
+        .hash_password_into_with_memory(password.as_bytes(), &*salt, &mut *root, scratch.blocks())
         .map_err(|error| failed(&error))?;
     Ok(Root { wrapping: expand(&*root, "lamos/v1/kek") })
 }

@@ -12,6 +12,7 @@ mod derive;
 mod keeper;
 mod leases;
 mod locked;
+mod scratch;
 mod service;
 mod slots;
 mod space;
