@@ -7,7 +7,7 @@ use std::{
 };
 
 /// Debian packages that tests need, by the program that shows they are there.
-const PACKAGES: &[(&str, &str)] = &[("apt-get", "apt"), ("dpkg-deb", "dpkg"), ("python3", "python3")];
+const PACKAGES: &[(&str, &str)] = &[("bash", "bash"), ("apt-get", "apt"), ("dpkg-deb", "dpkg"), ("git", "git")];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
