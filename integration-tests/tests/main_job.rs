@@ -87,6 +87,16 @@ fn conversations_go_on() {
 }
 
 #[test]
+fn a_later_question_may_be_about_an_earlier_file() {
+    let home = Home::new();
+    home.run(["ask", "--file", &example(), "What is the median of the bicycles?"]).good();
+    let answer = home.run(["ask", "--continue", "Total bicycles for each post"]).good();
+    assert!(answer.contains("Harbour bridge"), "{answer}");
+    // Without need of it, it is left alone.
+    assert!(home.run(["ask", "--continue", "5 miles in km"]).good().contains("8.04672"));
+}
+
+#[test]
 fn a_running_supervisor_is_used() {
     let home = Home::new();
     let serve = integration_tests::serve::Serve::start(&home);

@@ -47,6 +47,8 @@ pub(crate) struct Means {
     pub(crate) library: Rc<Library>,
     /// What came with the question.
     pub(crate) files: Files,
+    /// What came with questions before it.
+    pub(crate) earlier: Files,
     /// The question.
     pub(crate) goal: Goal,
     /// Inputs that were named.
@@ -69,6 +71,8 @@ pub(crate) async fn drive(means: Means, mut turn: Turn, reply: &Reply<Take>) -> 
         words,
         kept_in,
     ));
+    // A script finds what was given now and what was given before.
+    let files: Files = Rc::new(means.files.iter().chain(means.earlier.iter()).cloned().collect());
     let mut work = JoinSet::new();
     let mut todo: VecDeque<Effect> = turn.begin().into();
     let cancelled = reply.cancelled();
@@ -93,11 +97,12 @@ pub(crate) async fn drive(means: Means, mut turn: Turn, reply: &Reply<Take>) -> 
                     todo.extend(turn.step(Event::TraceKept));
                 }
                 Effect::Route => {
-                    todo.extend(turn.step(Event::Routed(route(&means.library, &means.goal, &means.inputs, &means.files))))
+                    let plan = route(&means.library, &means.goal, &means.inputs, &means.files, &means.earlier);
+                    todo.extend(turn.step(Event::Routed(plan)));
                 }
                 Effect::RunSkill(plan) => {
                     let (client, parent, files, events) =
-                        (means.client.clone(), reply.call(), Rc::clone(&means.files), events_in.clone());
+                        (means.client.clone(), reply.call(), Rc::clone(&files), events_in.clone());
                     work.spawn_local(async move {
                         let result = python::skill(&client, parent, &plan, &files).await;
                         let _ = events.send(Event::SkillRan(result)).await;
@@ -105,7 +110,7 @@ pub(crate) async fn drive(means: Means, mut turn: Turn, reply: &Reply<Take>) -> 
                 }
                 Effect::RunTool(call) => {
                     let (client, parent, files, events) =
-                        (means.client.clone(), reply.call(), Rc::clone(&means.files), events_in.clone());
+                        (means.client.clone(), reply.call(), Rc::clone(&files), events_in.clone());
                     work.spawn_local(async move {
                         let outcome = python::tool(&client, parent, &call, &files).await;
                         let _ = events.send(Event::ToolRan(outcome)).await;

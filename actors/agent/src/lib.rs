@@ -8,6 +8,7 @@
 
 mod driver;
 mod model;
+mod past;
 mod persist;
 mod prompt;
 mod python;

@@ -15,7 +15,24 @@ use crate::{
 const HEADER: usize = 64 << 10;
 
 /// The skill a goal means, with its inputs.
-pub(crate) fn route(library: &Library, goal: &Goal, named: &[Input], files: &Files) -> Result<Plan, Refusal> {
+/// Files that were given with an earlier question count only where it cannot be done without them.
+pub(crate) fn route(
+    library: &Library,
+    goal: &Goal,
+    named: &[Input],
+    files: &Files,
+    earlier: &Files,
+) -> Result<Plan, Refusal> {
+    match with_files(library, goal, named, files) {
+        Err(refusal) if !earlier.is_empty() && matches!(refusal.code, Code::NoSkill | Code::InputMissing) => {
+            let all: Vec<_> = files.iter().chain(earlier.iter()).cloned().collect();
+            with_files(library, goal, named, &all).map_err(|_| refusal)
+        }
+        result => result,
+    }
+}
+
+fn with_files(library: &Library, goal: &Goal, named: &[Input], files: &[(String, Vec<u8>)]) -> Result<Plan, Refusal> {
     let given = Given {
         goal: match goal {
             Goal::Words(words) => words.clone(),
@@ -142,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_skill_that_does_not_exist_is_named() {
-        let result = route(system(), &Goal::Skill("summarise".into()), &[], &files(&[]));
+        let result = route(system(), &Goal::Skill("summarise".into()), &[], &files(&[]), &files(&[]));
         let refusal = result.expect_err("refused");
         assert_eq!(refusal.code, Code::UnknownSkill);
         assert!(refusal.sentence.contains("did you mean summarise-csv?"), "{}", refusal.sentence);
@@ -150,10 +167,10 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_asked_for() {
-        let refusal = route(system(), &Goal::Skill("loan-plan".into()), &[], &files(&[])).expect_err("refused");
+        let refusal = route(system(), &Goal::Skill("loan-plan".into()), &[], &files(&[]), &files(&[])).expect_err("refused");
         assert_eq!(refusal.code, Code::InputMissing);
         assert!(refusal.sentence.contains("--input amount="), "{}", refusal.sentence);
-        let refusal = route(system(), &Goal::Skill("summarise-csv".into()), &[], &files(&[])).expect_err("refused");
+        let refusal = route(system(), &Goal::Skill("summarise-csv".into()), &[], &files(&[]), &files(&[])).expect_err("refused");
         assert!(refusal.sentence.contains("--file"), "{}", refusal.sentence);
     }
 
@@ -161,9 +178,9 @@ mod tests {
     fn what_does_not_belong_is_said() {
         let input = |name: &str, value: &str| Input { name: name.into(), value: value.into() };
         let goal = Goal::Skill("loan-plan".into());
-        assert_eq!(code(route(system(), &goal, &[input("colour", "red")], &files(&[]))), Code::InputInvalid);
-        let result = route(system(), &goal, &[input("amount", "lots")], &files(&[]));
+        assert_eq!(code(route(system(), &goal, &[input("colour", "red")], &files(&[]), &files(&[]))), Code::InputInvalid);
+        let result = route(system(), &goal, &[input("amount", "lots")], &files(&[]), &files(&[]));
         assert_eq!(code(result), Code::InputInvalid);
-        assert_eq!(code(route(system(), &Goal::Words("sing me a song".into()), &[], &files(&[]))), Code::NoSkill);
+        assert_eq!(code(route(system(), &Goal::Words("sing me a song".into()), &[], &files(&[]), &files(&[]))), Code::NoSkill);
     }
 }

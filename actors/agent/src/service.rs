@@ -11,15 +11,15 @@ use ipc::{
             CheckSkill, Given, Goal, InputSummary, ListSkills, Request, ShowSkill, SkillChecked, SkillProblem, SkillSummary,
             SkillText, Skills, Take, Taken,
         },
-        chat::{Attached, Author, MAX_ATTACHMENT, MAX_ATTACHMENTS, MAX_TEXT, Message, Part},
+        chat::{Attached, MAX_ATTACHMENT, MAX_ATTACHMENTS, MAX_TEXT},
         common::Chunk,
-        llm::Said,
-        storage::{CreateConversation, ListFiles, MAX_PAGE, PutAttachment, ReadConversation, ReadFile},
+        storage::{CreateConversation, ListFiles, MAX_PAGE, PutAttachment, ReadFile},
     },
     role::source,
 };
 
 use crate::{
+    past::{self, Past},
     driver::{Means, drive},
     persist::keep,
     prompt,
@@ -31,9 +31,6 @@ use crate::{
 
 /// How long an agent stays that nobody asks anything.
 const IDLE: Duration = Duration::from_secs(60);
-
-/// Most bytes of what was said before that a model is given.
-const MAX_HISTORY: usize = 192 << 10;
 
 /// Longest title made from a question, in characters.
 const TITLE: usize = 60;
@@ -122,11 +119,9 @@ impl Service {
         let conversation = keep(&self.client, trace, &request).await?;
         let attachments = self.keep_attachments(&files, trace).await?;
         let library = Rc::new(self.library(trace).await?);
-        let history = if take.model.is_some() && conversation.messages > 0 {
-            self.history(trace, conversation.messages).await?
-        } else {
-            Vec::new()
-        };
+        let past = Past { client: &self.client, conversation: self.conversation, trace };
+        let messages = past.messages(conversation.messages).await?;
+        let earlier = Rc::new(past.files(&messages, &files).await?);
         let kinds: Vec<String> = files.iter().map(|(name, _)| kind(name)).collect();
         let model = take.model.clone().map(|model| (model, prompt::system(&library, &words, &kinds)));
         let turn = TurnId(random()?);
@@ -136,8 +131,9 @@ impl Service {
             conversation: self.conversation,
             goal: take.goal.clone(),
             attachments,
+            earlier: earlier.iter().map(|(name, _)| name.clone()).collect(),
+            history: if take.model.is_some() { past::said(messages) } else { Vec::new() },
             model: take.model,
-            history,
         };
         let means = Means {
             client: self.client.clone(),
@@ -146,6 +142,7 @@ impl Service {
             turn,
             library,
             files,
+            earlier,
             goal: take.goal,
             inputs: take.inputs,
             model,
@@ -167,35 +164,6 @@ impl Service {
             attachments.push(stream.answer().await?);
         }
         Ok(attachments)
-    }
-
-    /// What was said before, as a model is to see it: the newest that fits.
-    async fn history(&self, trace: TraceId, messages: u32) -> Result<Vec<Said>, Refusal> {
-        let skip = messages.saturating_sub(u32::from(MAX_PAGE));
-        let mut request = ReadConversation { id: self.conversation, skip, limit: MAX_PAGE };
-        let mut said = Vec::new();
-        loop {
-            let page = keep(&self.client, trace, &request).await?;
-            said.extend(page.messages.into_iter().flat_map(contributions));
-            match page.next {
-                Some(next) => request.skip = next,
-                None => break,
-            }
-        }
-        let mut room = MAX_HISTORY;
-        let fits = said.iter().rev().take_while(|said| {
-            let length = said.parts.iter().map(length).sum::<usize>();
-            room = room.saturating_sub(length);
-            room > 0
-        });
-        let kept = fits.count();
-        let mut said = said.split_off(said.len() - kept);
-        // A result without its call means nothing to a model.
-        let begin = said
-            .iter()
-            .position(|said| !said.by_model && said.parts.iter().all(|part| matches!(part, Part::Text(_))))
-            .unwrap_or(said.len());
-        Ok(said.split_off(begin))
     }
 
     /// The skills that ship and the person's own.
@@ -224,29 +192,6 @@ impl Service {
         }
         stream.answer().await?;
         Ok(bytes)
-    }
-}
-
-/// A message as contributions: the results of tools are not the model's own words.
-fn contributions(message: Message) -> Vec<Said> {
-    let by_model = message.author == Author::Assistant;
-    let mut said: Vec<Said> = Vec::new();
-    for part in message.parts {
-        let by_model = by_model && !matches!(part, Part::Result(_));
-        match said.last_mut() {
-            Some(last) if last.by_model == by_model => last.parts.push(part),
-            _ => said.push(Said { by_model, parts: vec![part] }),
-        }
-    }
-    said
-}
-
-fn length(part: &Part) -> usize {
-    match part {
-        Part::Text(text) => text.len(),
-        Part::Thinking { text, signature } => text.len() + signature.len(),
-        Part::Call(call) => call.arguments.len(),
-        Part::Result(result) => result.text.len(),
     }
 }
 

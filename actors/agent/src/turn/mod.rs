@@ -35,6 +35,8 @@ pub(crate) struct Ask {
     pub(crate) goal: Goal,
     /// What came with it.
     pub(crate) attachments: Vec<Attached>,
+    /// Names of files that came with questions before it.
+    pub(crate) earlier: Vec<String>,
     /// Who answers; a skill if nobody.
     pub(crate) model: Option<ModelChoice>,
     /// What was said before, oldest first.
@@ -292,7 +294,12 @@ impl Turn {
             Goal::Skill(skill) => skill.clone(),
         };
         let files: Vec<&str> = self.ask.attachments.iter().map(|file| file.name.as_str()).collect();
-        let words = if files.is_empty() { words } else { format!("{words}\n\n(Files given with this: {})", files.join(", ")) };
+        let mut words = words;
+        for (when, files) in [("with this", files), ("before", self.ask.earlier.iter().map(String::as_str).collect())] {
+            if !files.is_empty() {
+                words.push_str(&format!("\n\n(Files given {when}: {})", files.join(", ")));
+            }
+        }
         said.push(Said { by_model: false, parts: vec![Part::Text(words)] });
         for part in &self.parts {
             let by_model = !matches!(part, Part::Result(_));

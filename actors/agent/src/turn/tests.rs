@@ -12,6 +12,7 @@ fn ask(model: bool) -> Ask {
         conversation: ConversationId([3; 16]),
         goal: Goal::Words("why?".into()),
         attachments: Vec::new(),
+        earlier: Vec::new(),
         model: model.then(|| ModelChoice { lease: 1, wire: Wire::OpenAiChat, model: "m".into() }),
         history: Vec::new(),
     }
