@@ -15,6 +15,7 @@
     reason = "a harness fails loudly, and its names say what it does"
 )]
 
+pub mod asking;
 pub mod home;
 pub mod llama;
 pub mod processes;
@@ -22,3 +23,8 @@ pub mod scripted_gguf;
 pub mod scripted_http;
 pub mod serve;
 pub mod wire;
+
+/// Whether the long rounds are wanted too: `cargo verify --full`.
+pub fn full() -> bool {
+    std::env::var("LAMOS_FULL_TESTS").is_ok_and(|value| value == "1")
+}

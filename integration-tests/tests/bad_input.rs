@@ -49,7 +49,7 @@ fn files_that_cannot_be_given() {
     }
     if !rustix::process::geteuid().is_root() {
         let secret = home.file("secret.csv", "a;b\n");
-        fs::set_permissions(&secret, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o0)).unwrap();
         let said = home.run(["ask", "--file", &text(secret), "What is in it?"]).bad(3);
         assert!(said.contains("you may not read it"), "{said}");
     }

@@ -2,89 +2,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails loudly")]
 
-use std::{
-    io::Read as _,
-    process::Child,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use integration_tests::{
-    home::{Home, Outcome, finish},
-    scripted_http::{Act, ScriptedHttp, end, stream_head, text},
+    asking::{Asking, PIECES, SEEN, assert_kept, long_answer, piece},
+    home::{Home, finish},
+    scripted_http::ScriptedHttp,
     serve::Serve,
 };
-use serde_json::Value;
-
-/// Pieces of the long answer, and those that are seen before something is killed.
-const PIECES: usize = 60;
-const SEEN: usize = 12;
-
-fn piece(number: usize) -> String {
-    format!("piece {number} ")
-}
-
-fn long_answer() -> ScriptedHttp {
-    let mut script = vec![stream_head()];
-    for number in 0..PIECES {
-        script.extend([text(&piece(number)), Act::Pause(Duration::from_millis(20))]);
-    }
-    script.push(end("stop"));
-    ScriptedHttp::start(vec![script])
-}
-
-/// A question whose answer is under way, and what of it was shown.
-struct Asking {
-    child: Child,
-    shown: String,
-}
-
-impl Asking {
-    fn begin(home: &Home, server: &ScriptedHttp) -> Asking {
-        let call = home.command(["ask", "-m", "scripted", "Tell me a long story"]).env("OPENAI_BASE_URL", &server.openai());
-        let mut asking = Asking { child: call.start(), shown: String::new() };
-        let out = asking.child.stdout.as_mut().unwrap();
-        let mut buffer = [0; 64];
-        while !asking.shown.contains(&piece(SEEN)) {
-            let length = out.read(&mut buffer).unwrap();
-            assert!(length > 0, "it ended too soon: {}", asking.shown);
-            asking.shown.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
-        }
-        asking
-    }
-
-    /// Waits for its end; all that was shown, and how it ended.
-    fn end(self) -> (String, Outcome) {
-        let outcome = finish(self.child, Duration::from_secs(60), "ask, disturbed");
-        (self.shown + &outcome.out, outcome)
-    }
-}
-
-/// The last message of the newest conversation.
-fn kept(home: &Home) -> Value {
-    let list = home.run(["--json", "history"]).json();
-    let shown = home.run(["--json", "history", list[0]["id"].as_str().unwrap()]).json();
-    shown["messages"].as_array().unwrap().last().unwrap().clone()
-}
-
-#[track_caller]
-fn assert_kept(home: &Home, shown: &str, status: &str) {
-    // The archive hears of an end a moment after the person does.
-    let until = Instant::now() + Duration::from_secs(10);
-    while kept(home)["author"] != "assistant" {
-        assert!(Instant::now() < until, "the turn does not end: {:#}", kept(home));
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    let message = kept(home);
-    let text = message["text"].as_str().unwrap();
-    assert!(text.starts_with(shown.trim_end()), "shown and not kept: {shown:?} of {text:?}");
-    assert_eq!(message["status"], status, "{message:#}");
-}
 
 #[test]
 fn the_model_process_dies() {
     let (home, server) = (Home::new(), long_answer());
     let serve = Serve::start(&home);
-    let asking = Asking::begin(&home, &server);
+    let asking = Asking::begin(&home, &server, SEEN);
     serve.process("llm").signal(libc::SIGKILL);
     let (shown, outcome) = asking.end();
     assert!(outcome.code != 0, "{outcome:?}");
@@ -97,7 +28,7 @@ fn the_model_process_dies() {
 fn the_conversations_own_process_dies() {
     let (home, server) = (Home::new(), long_answer());
     let serve = Serve::start(&home);
-    let asking = Asking::begin(&home, &server);
+    let asking = Asking::begin(&home, &server, SEEN);
     serve.process("agent").signal(libc::SIGKILL);
     let (shown, outcome) = asking.end();
     assert!(outcome.err.contains("kept") && outcome.err.contains("lamos history"), "{}", outcome.err);
@@ -109,7 +40,7 @@ fn the_conversations_own_process_dies() {
 fn the_archive_dies_and_the_answer_goes_on() {
     let (home, server) = (Home::new(), long_answer());
     let serve = Serve::start(&home);
-    let asking = Asking::begin(&home, &server);
+    let asking = Asking::begin(&home, &server, SEEN);
     serve.process("storage").signal(libc::SIGKILL);
     let (shown, outcome) = asking.end();
     outcome.good();
@@ -138,7 +69,7 @@ fn the_key_process_dies_and_that_means_locked() {
 fn the_supervisor_dies_and_takes_all_with_it() {
     let (home, server) = (Home::new(), long_answer());
     let serve = Serve::start(&home);
-    let asking = Asking::begin(&home, &server);
+    let asking = Asking::begin(&home, &server, SEEN);
     let pid = i32::try_from(serve.status()["pid"].as_i64().unwrap()).unwrap();
     let supervisor = home.processes().into_iter().find(|process| process.pid == pid).unwrap();
     assert!(home.processes().iter().filter(|process| process.session == supervisor.session).count() >= 6);
@@ -160,7 +91,7 @@ fn the_supervisor_dies_and_takes_all_with_it() {
 fn the_command_line_dies_and_the_answer_so_far_is_kept() {
     let (home, server) = (Home::new(), long_answer());
     let serve = Serve::start(&home);
-    let mut asking = Asking::begin(&home, &server);
+    let mut asking = Asking::begin(&home, &server, SEEN);
     asking.child.kill().unwrap();
     asking.child.wait().unwrap();
     assert_kept(&home, &asking.shown, "stopped");
@@ -199,7 +130,7 @@ fn what_crashes_again_and_again_is_degraded_and_said_and_the_rest_goes_on() {
     let serve = Serve::start(&home);
     let server = long_answer();
     // The model process is started by the first question for one.
-    let asking = Asking::begin(&home, &server);
+    let asking = Asking::begin(&home, &server, SEEN);
     let until = Instant::now() + Duration::from_secs(60);
     while serve.status()["degraded"].as_array().unwrap().is_empty() {
         assert!(Instant::now() < until, "it is never given up: {:#}", serve.status());

@@ -8,7 +8,7 @@ use crate::{
     role::Role,
 };
 
-/// A request that a process answers. Implemented by [`service!`](crate::service) only.
+/// A request that a process answers. Implemented by [`service!`](macro@crate::service) only.
 pub trait Method: Encode + Decode<()> + 'static {
     /// Who answers it; `None` if every process does.
     const ROLE: Option<Role>;

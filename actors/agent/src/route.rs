@@ -16,13 +16,7 @@ const HEADER: usize = 64 << 10;
 
 /// The skill a goal means, with its inputs.
 /// Files that were given with an earlier question count only where it cannot be done without them.
-pub(crate) fn route(
-    library: &Library,
-    goal: &Goal,
-    named: &[Input],
-    files: &Files,
-    earlier: &Files,
-) -> Result<Plan, Refusal> {
+pub(crate) fn route(library: &Library, goal: &Goal, named: &[Input], files: &Files, earlier: &Files) -> Result<Plan, Refusal> {
     match with_files(library, goal, named, files) {
         Err(refusal) if !earlier.is_empty() && matches!(refusal.code, Code::NoSkill | Code::InputMissing) => {
             let all: Vec<_> = files.iter().chain(earlier.iter()).cloned().collect();

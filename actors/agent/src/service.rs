@@ -19,8 +19,8 @@ use ipc::{
 };
 
 use crate::{
-    past::{self, Past},
     driver::{Means, drive},
+    past::{self, Past},
     persist::keep,
     prompt,
     python::Files,

@@ -80,9 +80,9 @@ pub fn bystander() {
     let home = Home::new();
     let serve = Serve::start(&home);
     let supervisor = || serve.status()["memory"]["pss"].as_u64().unwrap_or(0);
-    let (begin, begins) = mpsc::channel();
-    let (stalls, has_stalled) = mpsc::channel();
-    let (ends, has_ended) = mpsc::channel::<()>();
+    let (begin, begins) = mpsc::sync_channel(1);
+    let (stalls, has_stalled) = mpsc::sync_channel(1);
+    let (ends, has_ended) = mpsc::sync_channel::<()>(1);
     let home = &home;
     thread::scope(|scope| {
         scope.spawn(move || {
@@ -120,7 +120,7 @@ async fn calls(attached: &Attached) -> Samples {
 }
 
 /// Opens endless streams, and from the first pieces on reads neither them nor the socket.
-async fn stall(home: &Home, stalls: &mpsc::Sender<()>, has_ended: &mpsc::Receiver<()>) {
+async fn stall(home: &Home, stalls: &mpsc::SyncSender<()>, has_ended: &mpsc::Receiver<()>) {
     let reader = Attached::to(home);
     let endless = Source { pieces: u32::MAX, size: 60_000 };
     let mut streams: Vec<_> = (0..2).map(|_| reader.client.open(&endless, to(Role::Llm)).unwrap()).collect();

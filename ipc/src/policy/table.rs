@@ -60,7 +60,6 @@ policy! {
     Agent   -> storage::CreateConversation:     4 * KIB,              2,      50,      30,  NONE;
     Agent   -> storage::AppendMessage:          MIB,                  4,     200,      60,  NONE;
     Agent   -> storage::ReadConversation:       KIB,                  2,     200,      30,  BOTH;
-    Agent   -> storage::SetTitle:               4 * KIB,              2,      50,      30,  NONE;
     Agent   -> storage::Journal:                64 * KIB,            64,   20000,      30,  NONE;
     Agent   -> storage::AppendTrace:            256 * KIB,            4,     100,      30,  NONE;
     Agent   -> storage::PutAttachment:          4 * KIB,              4,      50,      60,  NONE;

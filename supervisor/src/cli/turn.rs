@@ -88,7 +88,11 @@ async fn next_line(terminal: bool) -> Result<Option<String>, Failure> {
         io::stdin().lock().read_line(&mut line).map(|length| (length > 0).then_some(line))
     });
     let line = read.await.map_err(|error| Failure::new(exit::OURS, format!("failed to read a line: {error}")))?;
-    line.map_err(|error| Failure::new(exit::USAGE, format!("failed to read a line: {error}")))
+    let line = line.map_err(|error| Failure::new(exit::USAGE, format!("failed to read a line: {error}")))?;
+    if terminal && line.is_none() {
+        words::answer("\n")?;
+    }
+    Ok(line)
 }
 
 fn read_question() -> Result<String, Failure> {
@@ -282,7 +286,7 @@ impl Shown {
             self.events.push(event);
         } else {
             self.end_line()?;
-            tell(words);
+            self.waiting.aside(|| tell(words));
         }
         Ok(())
     }

@@ -138,6 +138,14 @@ impl Waiting {
         }
     }
 
+    /// Does something that writes to the terminal, with the line of waiting out of its way.
+    pub fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &self.0 {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
     /// Has waited.
     pub fn end(&mut self) {
         if let Some(bar) = self.0.take() {

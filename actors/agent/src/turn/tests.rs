@@ -102,7 +102,20 @@ fn a_model_that_only_uses_tools_is_stopped_and_says_so() {
         effects = turn.step(Event::ToolRan(Outcome { ok: true, text: "?".into(), value: String::new(), millis: 0 }));
     }
     let (words, status) = kept(&effects).expect("it ends");
-    assert!(words.contains("used its tools") && status == Status::Interrupted, "{words}");
+    assert!(words.contains("12 steps") && status == Status::Interrupted, "{words}");
+    assert_eq!(ended(&mut turn).map_err(|refusal| refusal.code), Err(Code::BudgetSpent));
+}
+
+#[test]
+fn a_model_that_asks_for_everything_at_once_is_stopped_too() {
+    let mut turn = begun(true);
+    turn.step(Event::QuestionKept);
+    let mut effects = turn.step(completed(Stop::ToolUse, (0..100).map(|_| call("x")).collect()));
+    for _ in 0..MAX_STEPS {
+        assert!(effects.iter().any(|effect| matches!(effect, Effect::RunTool(_))));
+        effects = turn.step(Event::ToolRan(Outcome { ok: true, text: "?".into(), value: String::new(), millis: 0 }));
+    }
+    assert!(kept(&effects).is_some_and(|(_, status)| status == Status::Interrupted));
     assert_eq!(ended(&mut turn).map_err(|refusal| refusal.code), Err(Code::BudgetSpent));
 }
 
