@@ -6,6 +6,7 @@ use std::{
     fs,
     io::Write as _,
     os::unix::fs::PermissionsExt as _,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -24,26 +25,21 @@ use ipc::{
         storage::SetTitle,
     },
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-#[test]
-fn every_role_stands_behind_its_walls_and_has_tried_them() {
-    let home = Home::new();
-    let rights = home.run(["--json", "ps", "--rights"]).json();
+/// What must hold of every role, whether or not the kernel gives namespaces.
+#[track_caller]
+fn check_rights(rights: &Value, namespaces: bool) {
     let roles: Vec<&str> = rights.as_array().unwrap().iter().map(|role| role["role"].as_str().unwrap()).collect();
     for role in ["storage", "crypto", "llm", "agent", "code"] {
         assert!(roles.contains(&role), "{role} is not in {roles:?}");
     }
     for role in rights.as_array().unwrap() {
-        let standing = |name: &str| {
-            role["walls"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .any(|wall| wall["name"].as_str().unwrap().contains(name) && wall["enforced"] == true)
-        };
-        // These two must suffice where namespaces are refused.
-        assert!(standing("landlock files") && standing("seccomp") && standing("no_new_privs"), "{role:#}");
+        let walls = role["walls"].as_array().unwrap();
+        let stands = |name: &str| walls.iter().any(|wall| wall["name"] == name && wall["enforced"] == true);
+        // These must suffice where namespaces are refused.
+        assert!(stands("landlock files") && stands("seccomp") && stands("no_new_privs"), "{role:#}");
+        assert_eq!(stands("namespaces"), namespaces, "{role:#}");
         let proofs = role["proofs"].as_array().unwrap();
         assert!(proofs.len() >= 20, "{role:#}");
         let allowed: Vec<&str> =
@@ -55,7 +51,70 @@ fn every_role_stands_behind_its_walls_and_has_tried_them() {
         };
         assert_eq!(allowed, expected, "{role:#}");
     }
+}
+
+#[test]
+fn every_role_stands_behind_its_walls_and_has_tried_them() {
+    let home = Home::new();
+    let rights = home.run(["--json", "ps", "--rights"]).json();
+    // A container may refuse them; then the next test is this one.
+    let given = Command::new("unshare").args(["-rmn", "true"]).status().is_ok_and(|status| status.success());
+    check_rights(&rights, given);
     home.assert_empty();
+}
+
+#[test]
+fn landlock_and_seccomp_suffice_where_namespaces_are_refused() {
+    let home = Home::new();
+    // In a user namespace of the test's own the limit can be set to none, and lamos finds a kernel that refuses.
+    let script = format!(
+        "echo 0 > /proc/sys/user/max_user_namespaces || exit 99\nexport LAMOS_DATA_DIR={}\n{} --json ps --rights",
+        home.data().display(),
+        home.lamos().display()
+    );
+    let output = Command::new("unshare").args(["-r", "sh", "-c", &script]).output().unwrap();
+    if output.status.code() == Some(99) || String::from_utf8_lossy(&output.stderr).contains("unshare:") {
+        eprintln!("not tried: no user namespace can be made here");
+        return;
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let rights = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    check_rights(&rights, false);
+    home.assert_empty();
+}
+
+#[test]
+fn an_ordinary_user_is_served_like_root() {
+    if !rustix::process::geteuid().is_root() {
+        // Then every other test is this one.
+        return;
+    }
+    const NOBODY: &str = "65534";
+    let home = Home::new();
+    let directory = home.path("");
+    let given = Command::new("chown").args(["-R", NOBODY]).arg(&directory).status().unwrap();
+    assert!(given.success());
+    let lamos = |words: &[&str]| {
+        let output = Command::new("setpriv")
+            .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--no-new-privs"])
+            .arg(home.lamos())
+            .args(words)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", &directory)
+            .env("LAMOS_DATA_DIR", home.data())
+            .current_dir(&directory)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{words:?}: {output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(lamos(&["ask", "chance that 3d6 is at least 15"]).contains("9.26 %"));
+    assert!(lamos(&["history"]).contains("3d6"));
+    let rights: Value = serde_json::from_str(&lamos(&["--json", "ps", "--rights"])).unwrap();
+    let namespaces =
+        &rights[0]["walls"].as_array().unwrap().iter().find(|wall| wall["name"] == "namespaces").unwrap()["enforced"];
+    check_rights(&rights, *namespaces == true);
 }
 
 #[test]
