@@ -27,6 +27,14 @@ pub const CANCEL_GRACE_MS: u32 = 2_000;
 /// Calls that wait in the hub for a process of one role to become ready.
 pub const MAX_WAITING: usize = 64;
 
-/// Bytes that may be queued for one process. More than what may be in flight can never be: a process that reads nothing
-/// while that is sent to it is ended.
+/// Calls taken back before they came, that one side remembers: a cancel may overtake its call.
+pub const MAX_EARLY: usize = 256;
+
+/// Bytes that may be queued for one process before it gets no new calls: it is slow, and who asks it hears so at once. A
+/// command line, which may have been stopped by its person and is nobody's callee, is ended.
 pub const MAX_QUEUED: usize = 16 << 20;
+
+/// Bytes queued for one process after which it is ended. Once it gets no new calls, only the windows of streams that are
+/// open and the answers it waits for can come; for every role these are less (a test of the hub adds up the rows), so a
+/// process is never ended for being slow.
+pub const MAX_UNREAD: usize = 512 << 20;

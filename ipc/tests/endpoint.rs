@@ -7,11 +7,17 @@ use std::{os::unix::net::UnixStream, rc::Rc, time::Duration};
 use ipc::{
     Client, Code, Refusal,
     endpoint::{Event, Events, Options, connect},
+    frame::Frame,
+    header::{Header, Kind},
+    id::{CallId, Instance},
+    limits::MAX_EARLY,
+    link::{self, Inbox, Outbox},
     messages::{
         common::{Chunk, Done, Echo, Echoed, Source},
         storage::{self, Follow, Statistics, WriteFile},
     },
     role::{Role, source},
+    service::Method as _,
 };
 
 struct Pair {
@@ -32,6 +38,41 @@ fn pair() -> Pair {
     let (_, events, connection) = connect(data_b.into(), control_b.into()).unwrap();
     tokio::task::spawn_local(connection.run());
     Pair { client: Client::new(caller), events }
+}
+
+/// A process whose other end is played by hand: what it hears on either socket, and what it says.
+struct Alone {
+    data: Outbox,
+    control: Outbox,
+    said: Inbox,
+    events: Events,
+}
+
+fn alone() -> Alone {
+    let (data, data_of_it) = UnixStream::pair().unwrap();
+    let (control, control_of_it) = UnixStream::pair().unwrap();
+    for socket in [&data, &data_of_it, &control, &control_of_it] {
+        socket.set_nonblocking(true).unwrap();
+    }
+    let (_, events, connection) = connect(data_of_it.into(), control_of_it.into()).unwrap();
+    tokio::task::spawn_local(connection.run());
+    let (said, data) = link::open(data.into()).unwrap();
+    let (_, control) = link::open(control.into()).unwrap();
+    Alone { data, control, said, events }
+}
+
+impl Alone {
+    async fn cancel(&self, call: u64) {
+        self.control.send(Frame::bare(Header { call: CallId(call), ..Header::new(Kind::Cancel) }));
+        self.control.drained().await;
+    }
+
+    async fn ask(&self, call: u64) {
+        let destination = Some((Role::Storage, Instance(1)));
+        let header = Header { destination, method: Statistics::NUMBER, call: CallId(call), ..Header::new(Kind::Call) };
+        self.data.send(Frame::bare(header));
+        self.data.drained().await;
+    }
 }
 
 fn run<F: Future<Output = ()>>(story: F) {
@@ -136,6 +177,38 @@ fn who_stops_waiting_takes_the_question_back() {
         let reply = incoming.reply::<Follow>();
         let change = storage::Change { position: 0, kind: 1, entity: [0; 16], event: [0; 32] };
         assert_eq!(reply.send(&change).await, Ok(false));
+    });
+}
+
+#[test]
+fn a_question_taken_back_before_it_came_is_not_begun() {
+    run(async {
+        let mut alone = alone();
+        alone.cancel(7).await;
+        // The other socket is the slower one.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        alone.ask(7).await;
+        let refused = alone.said.next().await.unwrap().unwrap();
+        assert_eq!((refused.header.kind, refused.header.call), (Kind::Refuse, CallId(7)));
+        assert_eq!(Refusal::from_body(refused.body.as_slice()).code, Code::Cancelled);
+        alone.ask(8).await;
+        assert_eq!(next_call(&mut alone.events).await.call(), CallId(8), "others are");
+    });
+}
+
+#[test]
+fn what_was_taken_back_is_remembered_within_a_bound() {
+    run(async {
+        let mut alone = alone();
+        for call in 0..=MAX_EARLY as u64 {
+            alone.cancel(1 + call).await;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        alone.ask(1).await;
+        assert_eq!(next_call(&mut alone.events).await.call(), CallId(1), "the oldest is forgotten");
+        alone.ask(2).await;
+        alone.ask(2000).await;
+        assert_eq!(next_call(&mut alone.events).await.call(), CallId(2000), "the others are not");
     });
 }
 

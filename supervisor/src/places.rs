@@ -1,8 +1,13 @@
 //! Where things are: the data, the logs and the control socket of one installation.
 
 use std::{
-    env, fs, io,
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
+    env,
+    ffi::OsString,
+    fs, io,
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{DirBuilderExt as _, MetadataExt as _},
+    },
     path::{Path, PathBuf},
 };
 
@@ -16,7 +21,7 @@ pub struct Places {
     pub data: PathBuf,
     /// Logs.
     pub state: PathBuf,
-    run: PathBuf,
+    socket: PathBuf,
 }
 
 /// No place can be found for the data.
@@ -44,37 +49,47 @@ pub enum NoPlace {
 impl Places {
     /// The places below `data`, or the ones the desktop standard names where it is not given.
     pub fn find(data: Option<PathBuf>) -> Result<Places, NoPlace> {
+        Places::derive(data, |name| env::var_os(name))
+    }
+
+    fn derive(data: Option<PathBuf>, variable: impl Fn(&str) -> Option<OsString>) -> Result<Places, NoPlace> {
+        let socket_in = |data: &Path| data.join("run").join("control.sock");
         if let Some(data) = data {
             let data = std::path::absolute(&data).map_err(|error| NoPlace::Unusable { path: data, error })?;
-            return Ok(Places { state: data.join("logs"), run: data.join("run"), data });
+            return Ok(Places { state: data.join("logs"), socket: socket_in(&data), data });
         }
-        let home = || env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from).ok_or(NoPlace::NoHome);
-        let data = match absolute_variable("XDG_DATA_HOME") {
+        let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = || variable("HOME").filter(|home| !home.is_empty()).map(PathBuf::from).ok_or(NoPlace::NoHome);
+        let data = match absolute("XDG_DATA_HOME") {
             Some(directory) => directory,
             None => home()?.join(".local/share"),
         }
         .join("lamos");
-        let state = match absolute_variable("XDG_STATE_HOME") {
+        let state = match absolute("XDG_STATE_HOME") {
             Some(directory) => directory,
             None => home()?.join(".local/state"),
         }
         .join("lamos");
-        let run = absolute_variable("XDG_RUNTIME_DIR").map_or_else(|| data.join("run"), |directory| directory.join("lamos"));
-        Ok(Places { data, state, run })
+        // The runtime directory is one for all data directories, so the name says whose socket it is.
+        let socket = absolute("XDG_RUNTIME_DIR").map_or_else(
+            || socket_in(&data),
+            |directory| directory.join("lamos").join(format!("control-{:016x}.sock", digest(&data))),
+        );
+        Ok(Places { data, state, socket })
     }
 
     /// Makes every directory, for this person alone.
     pub fn make(&self) -> Result<(), NoPlace> {
-        for directory in [&self.data, &self.state, &self.run, &self.spaces()] {
+        let run = self.socket.parent().unwrap_or(&self.data);
+        for directory in [&self.data, &self.state, run, &self.spaces()] {
             private_directory(directory)?;
         }
-        let socket = self.control_socket();
-        if socket.as_os_str().len() > MAX_SOCKET_PATH { Err(NoPlace::TooLong(socket)) } else { Ok(()) }
+        if self.socket.as_os_str().len() > MAX_SOCKET_PATH { Err(NoPlace::TooLong(self.socket.clone())) } else { Ok(()) }
     }
 
     /// The named socket through which a command line finds a running supervisor.
     pub fn control_socket(&self) -> PathBuf {
-        self.run.join("control.sock")
+        self.socket.clone()
     }
 
     /// Locked for as long as a supervisor lives.
@@ -93,8 +108,11 @@ impl Places {
     }
 }
 
-fn absolute_variable(name: &str) -> Option<PathBuf> {
-    env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
+/// A number for a path that is the same in every build (FNV-1a): the command line and a supervisor of another version
+/// must find each other. It keeps nothing secret and nobody else's paths apart.
+fn digest(path: &Path) -> u64 {
+    let bytes = path.as_os_str().as_bytes().iter();
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Makes a directory that only this person can enter, or makes sure that an existing one is.
@@ -109,4 +127,35 @@ pub fn private_directory(path: &Path) -> Result<(), NoPlace> {
         fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o700)).map_err(unusable)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn derive(data: Option<&str>, variables: &[(&str, &str)]) -> Places {
+        let variable = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value));
+        Places::derive(data.map(PathBuf::from), variable).expect("a place")
+    }
+
+    #[test]
+    fn who_shares_a_socket_shares_the_data() {
+        let run = ("XDG_RUNTIME_DIR", "/run/user/1");
+        let one = derive(None, &[run, ("HOME", "/home/a")]);
+        let same = derive(None, &[run, ("HOME", "/home/b"), ("XDG_DATA_HOME", "/home/a/.local/share"), ("XDG_STATE_HOME", "/s")]);
+        assert_eq!((&one.data, one.control_socket()), (&same.data, same.control_socket()));
+        for other in [[run, ("HOME", "/home/b")], [run, ("XDG_DATA_HOME", "/data")]] {
+            let other = derive(None, &[&other[..], &[("XDG_STATE_HOME", "/s")]].concat());
+            assert_ne!((one.data.as_path(), one.control_socket()), (other.data.as_path(), other.control_socket()));
+            assert_ne!(one.control_socket(), other.control_socket());
+        }
+        assert_eq!(one.control_socket(), Path::new("/run/user/1/lamos/control-3f9fb8feae20e8dc.sock"), "in every build");
+    }
+
+    #[test]
+    fn a_directory_that_was_named_holds_everything() {
+        let places = derive(Some("/d"), &[("XDG_RUNTIME_DIR", "/run/user/1"), ("HOME", "/home/a")]);
+        assert_eq!(places.control_socket(), Path::new("/d/run/control.sock"));
+        assert_eq!((places.data, places.state), (PathBuf::from("/d"), PathBuf::from("/d/logs")));
+    }
 }

@@ -102,6 +102,10 @@ impl Connection {
         match (header.kind, header.direction) {
             (Kind::Call | Kind::Open, _) => {
                 let incoming = self.serving.begin(frame);
+                if incoming.cancelled().is_set() {
+                    // Taken back before it came: it refuses itself, and nobody begins what is not wanted.
+                    return;
+                }
                 if let Some(incoming) = self.answer_common(incoming) {
                     // Nobody listens any more only when the process is about to exit; then the call refuses itself.
                     let _ = self.events.send(Event::Call(incoming)).await;

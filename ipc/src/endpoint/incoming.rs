@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     marker::PhantomData,
     rc::Rc,
     time::Duration,
@@ -18,7 +18,7 @@ use crate::{
     frame::{Body, Frame},
     header::{Direction, Flags, Header, Kind},
     id::{CallId, Instance, TraceId},
-    limits::WINDOW_FRAMES,
+    limits::{MAX_EARLY, WINDOW_FRAMES},
     link::Outbox,
     refusal::{Code, Refusal},
     role::Role,
@@ -47,6 +47,9 @@ impl Events {
 pub(super) struct Serving {
     data: Rc<Outbox>,
     calls: RefCell<HashMap<CallId, Served>>,
+    /// Calls that were taken back and are not there: they have been answered, or have not come yet, since a cancel
+    /// travels over the faster socket. The hub's ids do not rise here, so which of the two cannot be told.
+    early: RefCell<VecDeque<CallId>>,
 }
 
 struct Served {
@@ -55,22 +58,34 @@ struct Served {
     cancelled: Rc<Signal>,
 }
 
+impl Served {
+    /// The caller takes the question back.
+    fn stop(&mut self) {
+        self.cancelled.set();
+        self.allowance.close();
+        self.pieces = None;
+    }
+}
+
 impl Serving {
     pub(super) fn new(data: Rc<Outbox>) -> Serving {
-        Serving { data, calls: RefCell::default() }
+        Serving { data, calls: RefCell::default(), early: RefCell::default() }
     }
 
-    /// A new call.
+    /// A new call. One that was taken back before it came is cancelled from the start.
     pub(super) fn begin(self: &Rc<Self>, frame: Frame) -> Incoming {
         let Frame { header, body } = frame;
         let (piece_in, piece_out) = mpsc::channel(usize::from(WINDOW_FRAMES) + 1);
         let allowance = Rc::new(Allowance::default());
         let cancelled = Rc::new(Signal::default());
-        let served = Served {
+        let mut served = Served {
             pieces: (header.kind == Kind::Open).then_some(piece_in),
             allowance: Rc::clone(&allowance),
             cancelled: Rc::clone(&cancelled),
         };
+        if self.was_taken_back(header.call) {
+            served.stop();
+        }
         self.calls.borrow_mut().insert(header.call, served);
         Incoming {
             source: header.source.unwrap_or((Role::Supervisor, Instance(0))),
@@ -91,7 +106,12 @@ impl Serving {
     /// A frame that belongs to a call of somebody else's. One that belongs to none is late and of no use.
     pub(super) fn receive(&self, frame: Frame) {
         let mut calls = self.calls.borrow_mut();
-        let Some(served) = calls.get_mut(&frame.header.call) else { return };
+        let Some(served) = calls.get_mut(&frame.header.call) else {
+            if frame.header.kind == Kind::Cancel {
+                self.remember_taken_back(frame.header.call);
+            }
+            return;
+        };
         match frame.header.kind {
             Kind::Data => {
                 if let Some(pieces) = &served.pieces {
@@ -101,13 +121,23 @@ impl Serving {
             }
             Kind::End => served.pieces = None,
             Kind::Credit => served.allowance.give_back(frame.header.credit),
-            Kind::Cancel => {
-                served.cancelled.set();
-                served.allowance.close();
-                served.pieces = None;
-            }
+            Kind::Cancel => served.stop(),
             _ => {}
         }
+    }
+
+    fn remember_taken_back(&self, call: CallId) {
+        let mut early = self.early.borrow_mut();
+        if early.len() == MAX_EARLY {
+            early.pop_front();
+        }
+        early.push_back(call);
+    }
+
+    fn was_taken_back(&self, call: CallId) -> bool {
+        let mut early = self.early.borrow_mut();
+        let place = early.iter().position(|other| *other == call);
+        place.and_then(|place| early.remove(place)).is_some()
     }
 
     fn finish(&self, call: CallId, kind: Kind, flags: Flags, body: Body) {

@@ -10,7 +10,7 @@ mod lines;
 mod methods;
 pub mod rpc;
 
-use std::{fs, io, os::fd::AsFd, rc::Rc};
+use std::{fs, io, os::fd::AsFd, rc::Rc, time::Duration};
 
 use interprocess::{
     local_socket::{GenericFilePath, ListenerOptions, ToFsName as _, tokio::prelude::*},
@@ -24,6 +24,9 @@ use crate::{places::Places, tree::Tree};
 /// Connections that may be open at once, attached ones not counted.
 const MAX_CONNECTIONS: usize = 64;
 
+/// Between a connection that could not be accepted and the next attempt.
+const AFTER_FAILURE: Duration = Duration::from_millis(100);
+
 /// Listens for as long as the supervisor lives.
 pub async fn listen(tree: Tree, places: &Places) -> io::Result<()> {
     let path = places.control_socket();
@@ -35,8 +38,20 @@ pub async fn listen(tree: Tree, places: &Places) -> io::Result<()> {
     let name = path.clone().to_fs_name::<GenericFilePath>()?;
     let listener = ListenerOptions::new().name(name).mode(0o600).create_tokio()?;
     let open = Rc::new(());
+    let mut failed = false;
     loop {
-        let LocalSocketStream::UdSocket(stream) = listener.accept().await?;
+        let LocalSocketStream::UdSocket(stream) = match listener.accept().await {
+            Ok(stream) => stream,
+            Err(error) => {
+                // No descriptors are left, say. That passes; a supervisor that nobody can reach would not.
+                if !std::mem::replace(&mut failed, true) {
+                    tree.lock().log.note("cannot accept", serde_json::json!({ "error": error.to_string() }));
+                }
+                tokio::time::sleep(AFTER_FAILURE).await;
+                continue;
+            }
+        };
+        failed = false;
         let stream = UnixStream::from(stream);
         if Rc::strong_count(&open) > MAX_CONNECTIONS {
             continue;

@@ -20,14 +20,17 @@
 //! # How much is held
 //!
 //! For each row and process: `in flight` requests of `largest body`, two windows for each stream, and the answers. That
-//! is the bound of the hub's memory, whatever anybody sends.
+//! is the bound of the hub's memory, whatever anybody sends. A process that does not keep up with reading gets no new
+//! calls until it does ([`Hub::set_crowded`]); who asks it is refused as busy.
 //!
 //! **Architecture Invariant:** the hub decodes no body, keeps no clock of its own and does no input or output. It turns
 //! frames into [`Effect`]s, so that a test can play every process and every moment. Each call gets exactly one terminal
 //! answer.
 
+mod admission;
 mod flow;
 mod quarantine;
+mod streams;
 #[cfg(test)]
 mod tests;
 
@@ -42,7 +45,7 @@ use ipc::{
     frame::Frame,
     header::{Direction, Flags, Header, Kind},
     id::{CallId, Generation, Instance, TraceId},
-    limits::{CANCEL_GRACE_MS, MAX_ABANDONED, MAX_FORBIDDEN, MAX_WAITING},
+    limits::{CANCEL_GRACE_MS, MAX_ABANDONED, MAX_EARLY},
     policy::{Marks, Row},
     refusal::Death,
 };
@@ -139,6 +142,15 @@ pub enum Availability {
     Refused(Refusal),
 }
 
+/// What a process ended of, as far as what it worked on is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// Of itself, so perhaps of one of the requests it worked on.
+    Work,
+    /// The supervisor wanted it to end, whatever it worked on.
+    Supervisor,
+}
+
 /// What the hub knows of a process.
 struct Member {
     generation: Generation,
@@ -148,6 +160,8 @@ struct Member {
     marks: Marks,
     /// The newest of its own calls; they rise.
     newest: CallId,
+    /// Calls that it has taken back and that have not come yet: a cancel travels over the faster socket.
+    early: BTreeSet<CallId>,
     /// Its own unanswered calls, by the id it gave them.
     asked: HashMap<CallId, CallId>,
     /// Calls it works on.
@@ -157,6 +171,17 @@ struct Member {
     uses: HashMap<usize, Use>,
     forbidden: u32,
     traffic: Traffic,
+}
+
+impl Member {
+    /// Whether this call, which has just come, was taken back before. Those before it do not come any more.
+    fn was_taken_back(&mut self, call: CallId) -> bool {
+        if self.early.is_empty() {
+            return false;
+        }
+        self.early = self.early.split_off(&call);
+        self.early.remove(&call)
+    }
 }
 
 /// How much of one row a process uses.
@@ -187,7 +212,8 @@ struct Pending {
     /// Who works on it; `None` while it waits for somebody.
     callee: Option<Place>,
     row: usize,
-    fingerprint: Fingerprint,
+    /// What the quarantine knows it by, if it is to know it.
+    fingerprint: Option<Fingerprint>,
     deadline: Instant,
     cancelled: bool,
     trace: TraceId,
@@ -209,6 +235,8 @@ pub struct Hub {
     calls: HashMap<CallId, Pending>,
     deadlines: BTreeSet<(Instant, CallId)>,
     waiting: VecDeque<Waiting>,
+    /// Processes that have so much to read that they get no new calls.
+    crowded: BTreeSet<Place>,
     quarantine: Quarantine,
     last: u64,
     draining: bool,
@@ -225,13 +253,16 @@ impl Hub {
             calls: HashMap::new(),
             deadlines: BTreeSet::new(),
             waiting: VecDeque::new(),
+            crowded: BTreeSet::new(),
             quarantine: Quarantine::default(),
             last: 0,
             draining: false,
             effects: Vec::new(),
         };
         hub.join(SUPERVISOR, Generation(1));
-        hub.ready(SUPERVISOR);
+        if let Some(supervisor) = hub.members.get_mut(&SUPERVISOR) {
+            supervisor.ready = true;
+        }
         hub
     }
 
@@ -243,6 +274,7 @@ impl Hub {
             taken: false,
             marks: Marks::NONE,
             newest: CallId(0),
+            early: BTreeSet::new(),
             asked: HashMap::new(),
             serving: HashSet::new(),
             abandoned: HashSet::new(),
@@ -254,7 +286,7 @@ impl Hub {
     }
 
     /// A process answers from now on: what waited for it is delivered.
-    pub fn ready(&mut self, place: Place) {
+    pub fn ready(&mut self, now: Instant, place: Place) {
         let Some(member) = self.members.get_mut(&place) else { return };
         member.ready = true;
         // What the supervisor itself wants of a new process comes before what others wait to ask it.
@@ -263,7 +295,7 @@ impl Hub {
         held.extend(later);
         while let Some(waiting) = held.pop_front() {
             match self.choose(waiting.to, self.calls.get(&waiting.id).map(|call| call.row)) {
-                Some(callee) => self.dispatch(callee, waiting),
+                Some(callee) => self.dispatch(now, callee, waiting),
                 None => self.waiting.push_back(waiting),
             }
         }
@@ -285,6 +317,20 @@ impl Hub {
     /// From now on no new work is taken from outside; what is in progress goes on.
     pub fn drain(&mut self) {
         self.draining = true;
+    }
+
+    /// Says whether a process has so much to read that it gets no new calls for now.
+    pub fn set_crowded(&mut self, place: Place, crowded: bool) {
+        if crowded && self.members.contains_key(&place) {
+            self.crowded.insert(place);
+        } else {
+            self.crowded.remove(&place);
+        }
+    }
+
+    /// The processes that get no new calls for now.
+    pub fn crowded(&self) -> Vec<Place> {
+        self.crowded.iter().copied().collect()
     }
 
     /// What is to be done after the calls before. The caller does all of it, in this order.
@@ -341,186 +387,6 @@ impl Hub {
         }
     }
 
-    /// A process asks. Whatever it may not have is refused; what none of ours would ask for is an error.
-    fn call(&mut self, now: Instant, from: Place, frame: Frame) -> Result<(), Misconduct> {
-        let header = frame.header;
-        let (Some(to), Some(member)) = (header.destination, self.members.get_mut(&from)) else {
-            return Err(Misconduct::OutOfPlace);
-        };
-        if header.call <= member.newest {
-            return Err(Misconduct::ReusedCall);
-        }
-        member.newest = header.call;
-        let found = self.table.iter().position(|row| (row.source, row.destination, row.method) == (from.0, to.0, header.method));
-        let Some((index, row)) = found.and_then(|index| self.table.get(index).map(|row| (index, row))) else {
-            member.forbidden += 1;
-            let sentence = format!("no policy row lets {} ask {} for method {}", from.0, to.0, header.method);
-            self.reject(from, header.call, &Refusal::new(Code::Forbidden, sentence));
-            return if self.members.get(&from).is_some_and(|member| member.forbidden > MAX_FORBIDDEN) {
-                Err(Misconduct::Insistent)
-            } else {
-                Ok(())
-            };
-        };
-        if row.stream != (header.kind == Kind::Open) || row.sensitive != header.flags.has(Flags::SENSITIVE) {
-            return Err(Misconduct::WrongKind);
-        }
-        let (mut deadline, mut trace) = (now + Duration::from_secs(row.deadline_s.into()), header.trace);
-        if header.deadline_ms != 0 {
-            deadline = deadline.min(now + Duration::from_millis(header.deadline_ms.into()));
-        }
-        if let Some(parent) = header.parent {
-            if member.abandoned.contains(&parent) {
-                self.reject(from, header.call, &Refusal::new(Code::Cancelled, "stopped, as asked"));
-                return Ok(());
-            }
-            let parent = self.calls.get(&parent).filter(|call| call.callee == Some(from)).ok_or(Misconduct::ForeignParent)?;
-            deadline = deadline.min(parent.deadline);
-            trace = parent.trace;
-        }
-        let fingerprint = Fingerprint::of(index, frame.body.as_slice());
-        if let Err(refusal) = self.admit(now, from, index, row, frame.body.len(), fingerprint) {
-            self.reject(from, header.call, &refusal);
-            return Ok(());
-        }
-        self.last += 1;
-        let id = CallId(self.last);
-        let streams = row.stream.then(Default::default);
-        let pending = Pending {
-            caller: from,
-            asked_as: header.call,
-            callee: None,
-            row: index,
-            fingerprint,
-            deadline,
-            cancelled: false,
-            trace,
-            streams,
-        };
-        self.calls.insert(id, pending);
-        self.deadlines.insert((deadline, id));
-        if let Some(member) = self.members.get_mut(&from) {
-            member.asked.insert(header.call, id);
-            member.traffic.asked += 1;
-            member.marks = member.marks.with(row.marks);
-        }
-        let stamped = Header {
-            source: Some(from),
-            generation: self.members.get(&from).map_or(Generation(0), |member| member.generation),
-            call: id,
-            parent: None,
-            deadline_ms: u32::try_from(deadline.saturating_duration_since(now).as_millis()).unwrap_or(u32::MAX).max(1),
-            trace,
-            ..header
-        };
-        let waiting = Waiting { id, to, frames: vec![Frame { header: stamped, body: frame.body }] };
-        match self.choose(to, Some(index)) {
-            Some(callee) => self.dispatch(callee, waiting),
-            None => self.hold(waiting),
-        }
-        Ok(())
-    }
-
-    /// Whether a call that has a row is within it. Counts it if it is.
-    fn admit(
-        &mut self,
-        now: Instant,
-        from: Place,
-        index: usize,
-        row: &Row,
-        length: usize,
-        fingerprint: Fingerprint,
-    ) -> Result<(), Refusal> {
-        let Some(member) = self.members.get_mut(&from) else { return Ok(()) };
-        if length > row.max_body {
-            return Err(Refusal::new(Code::TooLarge, format!("{} takes at most {} bytes, not {length}", row.name, row.max_body)));
-        }
-        if self.draining && matches!(from.0, Role::Cli | Role::Ui) {
-            return Err(Refusal::new(Code::Draining, "Lamos is shutting down; try again when it is up"));
-        }
-        let tainted = Marks::READS_PRIVATE.with(Marks::BRINGS_UNTRUSTED);
-        if row.marks.has(Marks::EGRESS) && member.marks.has(tainted) {
-            return Err(Refusal::new(
-                Code::NeedsApproval,
-                format!("{} would send data out after private data met untrusted text", row.name),
-            ));
-        }
-        if self.quarantine.holds(fingerprint) {
-            let sentence = format!("this request ended the {} process twice and is not tried again", row.destination);
-            return Err(Refusal::new(Code::Quarantined, sentence));
-        }
-        let used = member.uses.entry(index).or_insert(Use { in_flight: 0, second: now, in_this_second: 0 });
-        if now.saturating_duration_since(used.second) >= Duration::from_secs(1) {
-            used.second = now;
-            used.in_this_second = 0;
-        }
-        if used.in_flight >= row.in_flight || used.in_this_second >= row.per_second {
-            return Err(Refusal::new(
-                Code::Busy,
-                format!("{} is asked for too often; wait for an answer and try again", row.name),
-            ));
-        }
-        used.in_flight += 1;
-        used.in_this_second += 1;
-        Ok(())
-    }
-
-    /// Who can take a call to `to` now: the process that is named, or any of the role that is ready, and for a row
-    /// whose process serves one call, one that has not.
-    fn choose(&self, to: Place, row: Option<usize>) -> Option<Place> {
-        let fresh = row.and_then(|row| self.table.get(row)).is_some_and(|row| row.fresh);
-        let fits = |member: &Member| member.ready && !(fresh && member.taken);
-        if to.1 != Instance(0) {
-            return self.members.get(&to).filter(|member| fits(member)).map(|_| to);
-        }
-        let candidates = self.members.iter().filter(|(place, member)| place.0 == to.0 && fits(member));
-        // The longest-lived first, so that the choice does not depend on the order of a map.
-        candidates.map(|(place, _)| *place).min()
-    }
-
-    /// Nobody can take a call now: keep it until somebody can, if that is to be expected.
-    fn hold(&mut self, waiting: Waiting) {
-        let (id, (role, instance)) = (waiting.id, waiting.to);
-        let comes = match self.availability.get(&role) {
-            _ if instance != Instance(0) && !self.members.contains_key(&waiting.to) => {
-                Err(Refusal::new(Code::PeerDied, format!("the {role} process {} is gone; ask again", instance.0)))
-            }
-            Some(Availability::Refused(refusal)) => Err(refusal.clone()),
-            Some(Availability::Comes) if self.waiting.len() < MAX_WAITING => Ok(()),
-            Some(Availability::Comes) => {
-                Err(Refusal::new(Code::Busy, format!("too much waits for the {role} process; try again")))
-            }
-            None => Err(Refusal::new(Code::CannotStart, format!("there is no {role} process here"))),
-        };
-        match comes {
-            Ok(()) => {
-                self.waiting.push_back(waiting);
-                self.effects.push(Effect::Wanted(role));
-            }
-            Err(refusal) => self.refuse(id, &refusal),
-        }
-    }
-
-    fn dispatch(&mut self, callee: Place, waiting: Waiting) {
-        let Some(call) = self.calls.get_mut(&waiting.id) else { return };
-        call.callee = Some(callee);
-        let fresh = self.table.get(call.row).is_some_and(|row| row.fresh);
-        if let Some(member) = self.members.get_mut(&callee) {
-            member.serving.insert(waiting.id);
-            member.traffic.answered += 1;
-            member.taken |= fresh;
-        }
-        for mut frame in waiting.frames {
-            if frame.header.destination.is_some() {
-                frame.header.destination = Some(callee);
-            }
-            self.deliver(callee, frame);
-        }
-        if fresh {
-            self.effects.push(Effect::Taken(callee));
-        }
-    }
-
     /// A process answers.
     fn answer(&mut self, from: Place, mut frame: Frame) -> Result<(), Misconduct> {
         let id = frame.header.call;
@@ -536,7 +402,9 @@ impl Hub {
         if frame.header.kind == Kind::Answer && row.sensitive != frame.header.flags.has(Flags::SENSITIVE) {
             return Err(Misconduct::WrongKind);
         }
-        self.quarantine.answered(call.fingerprint);
+        if let Some(fingerprint) = call.fingerprint {
+            self.quarantine.answered(fingerprint);
+        }
         frame.header.method = row.method;
         if row.fresh {
             self.effects.push(Effect::Spent(from));
@@ -578,46 +446,20 @@ impl Hub {
         self.deliver(to, Frame { header, body: refusal.to_body().into() });
     }
 
-    fn piece_from_caller(&mut self, from: Place, mut frame: Frame) -> Result<(), Misconduct> {
-        let member = self.members.get(&from).ok_or(Misconduct::NoStream)?;
-        let Some(&id) = member.asked.get(&frame.header.call) else {
-            // Sent before the answer was seen, unless there never was such a call.
-            return if frame.header.call <= member.newest { Ok(()) } else { Err(Misconduct::NoStream) };
-        };
-        let call = self.calls.get_mut(&id).ok_or(Misconduct::NoStream)?;
-        check_piece(call, &frame)?;
-        frame.header.call = id;
-        match call.callee {
-            Some(callee) => self.deliver(callee, frame),
-            None => {
-                if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.id == id) {
-                    waiting.frames.push(frame);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn piece_from_callee(&mut self, from: Place, mut frame: Frame) -> Result<(), Misconduct> {
-        let id = frame.header.call;
-        if self.members.get(&from).is_some_and(|member| member.abandoned.contains(&id)) {
-            return Ok(());
-        }
-        let call = self.calls.get_mut(&id).filter(|call| call.callee == Some(from)).ok_or(Misconduct::NoStream)?;
-        check_piece(call, &frame)?;
-        frame.header.call = call.asked_as;
-        let caller = call.caller;
-        self.deliver(caller, frame);
-        Ok(())
-    }
-
     /// A caller takes a question back: its worker is told, and has a moment to answer with what it has.
     fn cancel(&mut self, now: Instant, from: Place, asked_as: CallId) {
-        let Some(&id) = self.members.get(&from).and_then(|member| member.asked.get(&asked_as)) else { return };
+        let Some(member) = self.members.get_mut(&from) else { return };
+        let Some(&id) = member.asked.get(&asked_as) else {
+            // Answered already, or still on its way over the slower socket.
+            if asked_as > member.newest && member.early.len() < MAX_EARLY {
+                member.early.insert(asked_as);
+            }
+            return;
+        };
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(callee) = call.callee else {
             self.waiting.retain(|waiting| waiting.id != id);
-            return self.refuse(id, &Refusal::new(Code::Cancelled, "stopped, as asked"));
+            return self.refuse(id, &taken_back_refusal());
         };
         if std::mem::replace(&mut call.cancelled, true) {
             return;
@@ -649,7 +491,7 @@ impl Hub {
         };
         let (callee, cancelled, row) = (call.callee, call.cancelled, self.table.get(call.row));
         let refusal = if cancelled {
-            Refusal::new(Code::Cancelled, "stopped, as asked")
+            taken_back_refusal()
         } else {
             let name = row.map_or("this", |row| row.name);
             Refusal::new(Code::DeadlineExceeded, format!("no answer to {name} came in time"))
@@ -657,9 +499,8 @@ impl Hub {
         self.waiting.retain(|waiting| waiting.id != id);
         self.refuse(id, &refusal);
         let Some(callee) = callee else { return };
-        if !cancelled {
-            self.tell_to_stop(callee, id);
-        }
+        // Perhaps for the second time: whoever has not heard it waits for credit that nobody gives any more.
+        self.tell_to_stop(callee, id);
         if row.is_some_and(|row| row.fresh) {
             self.effects.push(Effect::End { who: callee, why: Misconduct::Overdue });
         }
@@ -676,12 +517,13 @@ impl Hub {
     }
 
     /// A process has ended: its questions are taken back and those it worked on are refused.
-    pub fn gone(&mut self, place: Place, death: Death) {
+    pub fn gone(&mut self, place: Place, death: Death, blame: Blame) {
         let Some(member) = self.members.remove(&place) else { return };
+        self.crowded.remove(&place);
         for id in member.serving {
             let Some(call) = self.calls.get(&id) else { continue };
-            if self.table.get(call.row).is_some_and(|row| !row.fresh) {
-                self.quarantine.died(call.fingerprint);
+            if let (Some(fingerprint), Blame::Work) = (call.fingerprint, blame) {
+                self.quarantine.died(fingerprint);
             }
             self.refuse(id, &Refusal::peer_died(place.0.name(), death));
         }
@@ -710,20 +552,6 @@ impl Hub {
     }
 }
 
-/// Whether a piece, a credit or an end is one that the stream has.
-fn check_piece(call: &mut Pending, frame: &Frame) -> Result<(), Misconduct> {
-    let flows = call.streams.as_mut().ok_or(Misconduct::NoStream)?;
-    let flow = match frame.header.direction {
-        Some(Direction::Up) => &mut flows[0],
-        Some(Direction::Down) => &mut flows[1],
-        None => return Err(Misconduct::NoStream),
-    };
-    match frame.header.kind {
-        Kind::Data if flow.send(frame.body.len()) => Ok(()),
-        Kind::Data => Err(Misconduct::NoCredit),
-        Kind::Credit if flow.give_back(frame.header.credit) => Ok(()),
-        Kind::Credit => Err(Misconduct::FalseCredit),
-        _ if flow.end() => Ok(()),
-        _ => Err(Misconduct::NoStream),
-    }
+fn taken_back_refusal() -> Refusal {
+    Refusal::new(Code::Cancelled, "stopped, as asked")
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    hash::{DefaultHasher, Hash as _, Hasher as _},
+    hash::{BuildHasher as _, RandomState},
 };
 
 /// Requests that are remembered.
@@ -11,31 +11,26 @@ const REMEMBERED: usize = 64;
 /// Deaths after which a request is not passed on.
 const DEADLY: u8 = 2;
 
-/// Bytes at each end of a body that go into a fingerprint: enough to tell requests apart, little enough to cost nothing
-/// on the way of every message.
-const SAMPLE: usize = 128;
-
-/// Tells requests apart by method, length and both ends of the body.
+/// Tells requests apart by method, length and every byte of the body.
+///
+/// The hash is keyed with randomness of this supervisor, so that nobody can make two requests that have the same, and
+/// what is remembered says nothing about a body to who does not have the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fingerprint(u64);
-
-impl Fingerprint {
-    pub(super) fn of(row: usize, body: &[u8]) -> Fingerprint {
-        let mut hasher = DefaultHasher::new();
-        (row, body.len()).hash(&mut hasher);
-        hasher.write(&body[..body.len().min(SAMPLE)]);
-        hasher.write(&body[body.len().saturating_sub(SAMPLE)..]);
-        Fingerprint(hasher.finish())
-    }
-}
 
 /// The requests under suspicion, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Quarantine {
+    key: RandomState,
     suspects: VecDeque<(Fingerprint, u8)>,
 }
 
 impl Quarantine {
+    /// What a request is known by here.
+    pub(super) fn fingerprint(&self, row: usize, body: &[u8]) -> Fingerprint {
+        Fingerprint(self.key.hash_one((row, body)))
+    }
+
     /// Its worker died while it worked on this.
     pub(super) fn died(&mut self, request: Fingerprint) {
         if let Some((_, deaths)) = self.suspects.iter_mut().find(|(suspect, _)| *suspect == request) {

@@ -1,7 +1,9 @@
 //! Every process played by hand, every moment chosen: what the hub promises, as stories.
 
 use ipc::{
-    messages::{agent, code, llm, storage},
+    header::Flags,
+    limits::{MAX_BODY, MAX_FORBIDDEN, MAX_UNREAD, WINDOW_BYTES},
+    messages::{agent, code, crypto, llm, storage},
     policy::TABLE,
     service::Method,
 };
@@ -30,7 +32,7 @@ impl Stage {
         for &place in places {
             stage.hub.set_availability(place.0, Availability::Comes);
             stage.hub.join(place, Generation(1));
-            stage.hub.ready(place);
+            stage.hub.ready(stage.now, place);
         }
         stage
     }
@@ -59,6 +61,18 @@ impl Stage {
         let kind = if M::STREAM { Kind::Open } else { Kind::Call };
         let header = Header { destination: Some(to), method: M::NUMBER, call: CallId(call), ..Header::new(kind) };
         self.send(from, Frame { header, body: vec![7].into() });
+    }
+
+    fn cancel(&mut self, from: Place, call: u64) {
+        self.send(from, Frame::bare(Header { call: CallId(call), ..Header::new(Kind::Cancel) }));
+    }
+
+    /// One dies and another takes its place.
+    fn replace(&mut self, place: Place, generation: u32, blame: Blame) {
+        self.hub.gone(place, Death { generation, exit: None, signal: Some(11) }, blame);
+        self.hub.join(place, Generation(generation + 1));
+        self.hub.ready(self.now, place);
+        self.settle();
     }
 
     fn piece(&mut self, from: Place, call: CallId, direction: Direction, length: usize) {
@@ -129,7 +143,7 @@ fn exactly_the_rows_of_the_table_pass() {
                 for &role in Role::ALL {
                     if role != Role::Supervisor {
                         stage.hub.join((role, Instance(1)), Generation(1));
-                        stage.hub.ready((role, Instance(1)));
+                        stage.hub.ready(stage.now, (role, Instance(1)));
                     }
                 }
                 let row = TABLE.iter().find(|row| row.source == from.0 && row.destination == to && row.method == method);
@@ -211,7 +225,7 @@ fn credit_that_was_never_had_cannot_be_given_back() {
 fn when_a_worker_dies_its_callers_hear_how() {
     let mut stage = Stage::new();
     stage.ask::<agent::Take>(CLI, AGENT, 1);
-    stage.hub.gone(AGENT, Death { generation: 1, exit: None, signal: Some(9) });
+    stage.hub.gone(AGENT, Death { generation: 1, exit: None, signal: Some(9) }, Blame::Work);
     stage.settle();
     let frame = stage.next(CLI).expect("the refusal");
     let refusal = Refusal::from_body(frame.body.as_slice());
@@ -223,7 +237,7 @@ fn when_a_caller_dies_its_workers_stop() {
     let mut stage = Stage::new();
     stage.ask::<agent::Take>(CLI, AGENT, 1);
     let call = stage.next(AGENT).expect("the call").header.call;
-    stage.hub.gone(CLI, Death { generation: 1, exit: Some(0), signal: None });
+    stage.hub.gone(CLI, Death { generation: 1, exit: Some(0), signal: None }, Blame::Work);
     stage.settle();
     assert_eq!(stage.next(AGENT).map(|frame| (frame.header.kind, frame.header.call)), Some((Kind::Cancel, call)));
     stage.answer(AGENT, call);
@@ -303,7 +317,7 @@ fn a_process_that_serves_one_call_serves_no_second() {
     assert!(stage.next(CODE).is_none(), "it waits for another process");
     let second = (Role::Code, Instance(2));
     stage.hub.join(second, Generation(1));
-    stage.hub.ready(second);
+    stage.hub.ready(stage.now, second);
     stage.settle();
     assert_eq!(stage.next(second).map(|frame| frame.header.destination), Some(Some(second)));
 }
@@ -317,7 +331,7 @@ fn what_waits_keeps_its_order_and_its_stream() {
     stage.piece(AGENT, CallId(1), Direction::Up, 5);
     stage.piece(AGENT, CallId(1), Direction::Up, 6);
     stage.hub.join(CODE, Generation(1));
-    stage.hub.ready(CODE);
+    stage.hub.ready(stage.now, CODE);
     stage.settle();
     let got: Vec<_> = std::iter::from_fn(|| stage.next(CODE)).map(|frame| (frame.header.kind, frame.body.len())).collect();
     assert_eq!(got, [(Kind::Open, 1), (Kind::Data, 5), (Kind::Data, 6)]);
@@ -355,9 +369,9 @@ fn a_request_that_ends_its_worker_twice_is_not_tried_again() {
     let mut stage = Stage::new();
     for call in 1..=2 {
         stage.ask::<storage::Statistics>(CLI, some(Role::Storage), call);
-        stage.hub.gone(STORAGE, Death { generation: call as u32, exit: None, signal: Some(11) });
+        stage.hub.gone(STORAGE, Death { generation: call as u32, exit: None, signal: Some(11) }, Blame::Work);
         stage.hub.join(STORAGE, Generation(call as u32 + 1));
-        stage.hub.ready(STORAGE);
+        stage.hub.ready(stage.now, STORAGE);
         stage.settle();
         assert_eq!(stage.refusal(CLI), (CallId(call), Code::PeerDied));
     }
@@ -365,6 +379,142 @@ fn a_request_that_ends_its_worker_twice_is_not_tried_again() {
     assert_eq!(stage.refusal(CLI), (CallId(3), Code::Quarantined));
     stage.ask::<storage::ListTraces>(CLI, some(Role::Storage), 4);
     assert!(stage.next(CLI).is_none(), "others pass");
+}
+
+#[test]
+fn a_question_taken_back_before_it_came_is_not_passed_on() {
+    let mut stage = Stage::new();
+    stage.cancel(AGENT, 2);
+    stage.ask::<storage::CreateConversation>(AGENT, some(Role::Storage), 1);
+    assert!(stage.next(STORAGE).is_some(), "the one before it is");
+    stage.ask::<storage::CreateConversation>(AGENT, some(Role::Storage), 2);
+    assert_eq!(stage.refusal(AGENT), (CallId(2), Code::Cancelled));
+    stage.ask::<storage::CreateConversation>(AGENT, some(Role::Storage), 3);
+    assert_eq!(stage.inbox[&STORAGE].len(), 1, "the one after it is");
+    // One that was answered is not remembered, and of the others only so many are.
+    stage.cancel(AGENT, 1);
+    for call in 0..2 * MAX_EARLY as u64 {
+        stage.cancel(AGENT, 1000 + call);
+    }
+    assert_eq!(stage.hub.members[&AGENT].early.len(), MAX_EARLY);
+}
+
+#[test]
+fn who_goes_on_with_what_was_given_up_is_told_again() {
+    let mut stage = Stage::new();
+    stage.ask::<agent::Take>(CLI, AGENT, 1);
+    let call = stage.next(AGENT).expect("the call").header.call;
+    stage.cancel(CLI, 1);
+    stage.wait(Duration::from_millis(u64::from(CANCEL_GRACE_MS) + 1));
+    let told = |stage: &mut Stage| {
+        std::iter::from_fn(|| stage.next(AGENT)).map(|frame| (frame.header.kind, frame.header.call)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&mut stage), [(Kind::Cancel, call), (Kind::Cancel, call)]);
+    stage.piece(AGENT, call, Direction::Down, 10);
+    assert_eq!(told(&mut stage), [(Kind::Cancel, call)]);
+    assert!(stage.ended.is_empty());
+}
+
+#[test]
+fn who_waited_is_told_how_much_time_is_left() {
+    let mut stage = Stage::with(TABLE, &[CLI]);
+    stage.hub.set_availability(Role::Storage, Availability::Comes);
+    stage.ask::<storage::Statistics>(CLI, some(Role::Storage), 1);
+    stage.now += Duration::from_secs(4);
+    stage.hub.join(STORAGE, Generation(1));
+    stage.hub.ready(stage.now, STORAGE);
+    stage.settle();
+    assert_eq!(stage.next(STORAGE).map(|frame| frame.header.deadline_ms), Some(26_000));
+}
+
+#[test]
+fn who_has_too_much_to_read_gets_no_new_calls() {
+    let mut stage = Stage::new();
+    stage.ask::<storage::Statistics>(CLI, some(Role::Storage), 1);
+    let call = stage.next(STORAGE).expect("the call").header.call;
+    stage.hub.set_crowded(STORAGE, true);
+    stage.ask::<storage::Statistics>(CLI, some(Role::Storage), 2);
+    assert_eq!(stage.refusal(CLI), (CallId(2), Code::Busy));
+    stage.answer(STORAGE, call);
+    assert_eq!(stage.next(CLI).map(|frame| frame.header.kind), Some(Kind::Answer), "what it has it may finish");
+    stage.hub.set_crowded(STORAGE, false);
+    stage.ask::<storage::Statistics>(CLI, some(Role::Storage), 3);
+    assert!(stage.next(STORAGE).is_some());
+    stage.hub.set_crowded(STORAGE, true);
+    stage.replace(STORAGE, 1, Blame::Supervisor);
+    assert!(stage.hub.crowded().is_empty(), "its successor has read everything");
+}
+
+/// [`MAX_UNREAD`] is more than can be on its way to a process that gets no new calls.
+#[test]
+fn nobody_is_ended_for_being_slow() {
+    // As many as the tree lets in of each; of the others there is one.
+    let peers = |role: Role| if matches!(role, Role::Cli | Role::Agent) { 32 } else { 1 };
+    for &role in Role::ALL.iter().filter(|role| **role != Role::Cli) {
+        let streams_to_it = TABLE.iter().filter(|row| row.destination == role && row.stream);
+        let windows: usize = streams_to_it.map(|row| peers(row.source) * usize::from(row.in_flight) * WINDOW_BYTES).sum();
+        let own = TABLE.iter().filter(|row| row.source == role);
+        let answers: usize = own.map(|row| usize::from(row.in_flight) * (MAX_BODY + WINDOW_BYTES)).sum();
+        let most = windows + answers + ipc::limits::MAX_QUEUED;
+        assert!(most < MAX_UNREAD, "{} MiB may be on their way to {role}", most >> 20);
+    }
+}
+
+#[test]
+fn a_request_is_not_blamed_for_what_the_supervisor_did() {
+    let mut stage = Stage::new();
+    for call in 1..=3 {
+        stage.ask::<storage::Statistics>(CLI, some(Role::Storage), call);
+        stage.replace(STORAGE, call as u32, Blame::Supervisor);
+        assert_eq!(stage.refusal(CLI), (CallId(call), Code::PeerDied));
+    }
+    stage.ask::<storage::Statistics>(CLI, some(Role::Storage), 4);
+    assert!(stage.next(CLI).is_none());
+}
+
+#[test]
+fn requests_that_differ_in_one_byte_are_two() {
+    let mut stage = Stage::new();
+    let mut call = 0;
+    let mut ask = |stage: &mut Stage, middle: u8| {
+        call += 1;
+        let mut body = vec![0; 1000];
+        body[500] = middle;
+        let header = Header {
+            destination: Some(some(Role::Storage)),
+            method: storage::ListTraces::NUMBER,
+            call: CallId(call),
+            ..Header::new(Kind::Call)
+        };
+        stage.send(CLI, Frame { header, body: body.into() });
+    };
+    for generation in 1..=2 {
+        ask(&mut stage, 1);
+        stage.replace(STORAGE, generation, Blame::Work);
+        assert_eq!(stage.refusal(CLI).1, Code::PeerDied);
+    }
+    ask(&mut stage, 2);
+    assert!(stage.next(CLI).is_none(), "nobody has died of this one");
+    ask(&mut stage, 1);
+    assert_eq!(stage.refusal(CLI).1, Code::Quarantined);
+}
+
+#[test]
+fn nothing_is_remembered_of_a_secret() {
+    let mut stage = Stage::with(TABLE, &[CLI, (Role::Crypto, Instance(1))]);
+    for call in 1..=3 {
+        let header = Header {
+            destination: Some(some(Role::Crypto)),
+            method: crypto::Unlock::NUMBER,
+            call: CallId(call),
+            flags: Flags::SENSITIVE,
+            ..Header::new(Kind::Call)
+        };
+        stage.now += Duration::from_secs(1);
+        stage.send(CLI, Frame { header, body: vec![7].into() });
+        stage.replace((Role::Crypto, Instance(1)), call as u32, Blame::Work);
+        assert_eq!(stage.refusal(CLI).1, Code::PeerDied);
+    }
 }
 
 /// A table with a way out of the machine, which the real one does not have yet.
@@ -481,20 +631,21 @@ proptest! {
                     }
                 }
                 Move::Cancel(number) => {
-                    let call = CallId(u64::from(number) % (next_call + 1));
+                    // Also of calls that have not come yet.
+                    let call = CallId(u64::from(number) % (next_call + 3));
                     if call != CallId(0) {
                         stage.send(CLI, Frame::bare(Header { call, ..Header::new(Kind::Cancel) }));
                     }
                 }
                 Move::Die(number) => {
-                    stage.hub.gone(pick(number), Death { generation: 1, exit: None, signal: Some(9) });
+                    stage.hub.gone(pick(number), Death { generation: 1, exit: None, signal: Some(9) }, Blame::Work);
                     stage.settle();
                 }
                 Move::Return(number) => {
                     let place = pick(number);
-                    stage.hub.gone(place, Death { generation: 1, exit: None, signal: Some(9) });
+                    stage.hub.gone(place, Death { generation: 1, exit: None, signal: Some(9) }, Blame::Work);
                     stage.hub.join(place, Generation(2));
-                    stage.hub.ready(place);
+                    stage.hub.ready(stage.now, place);
                     stage.settle();
                 }
                 Move::Wait(millis) => stage.wait(Duration::from_millis(millis.into())),
@@ -507,7 +658,7 @@ proptest! {
             collect(&mut stage, &mut open, &mut to_answer)?;
         }
         for place in [AGENT, STORAGE, LLM, CODE] {
-            stage.hub.gone(place, Death { generation: 1, exit: None, signal: Some(9) });
+            stage.hub.gone(place, Death { generation: 1, exit: None, signal: Some(9) }, Blame::Work);
         }
         stage.wait(Duration::from_secs(4000));
         collect(&mut stage, &mut open, &mut to_answer)?;

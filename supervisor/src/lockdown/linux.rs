@@ -21,6 +21,7 @@ pub struct Linux;
 
 impl Lockdown for Linux {
     fn lock(rights: &Rights, birthright: &Birthright) -> Result<Vec<Wall>, Breach> {
+        alone()?;
         let mut walls = namespaces::enter(rights);
         walls.push(limits(rights)?);
         walls.push(drop_privileges()?);
@@ -41,6 +42,15 @@ impl Lockdown for Linux {
             Forbidden::Errno => Ok(Vec::new()),
             Forbidden::Kill => Ok(vec![seccomp::kill(rights)?]),
         }
+    }
+}
+
+/// A second thread would stay outside: filters, Landlock and capabilities bind the thread that asks for them.
+fn alone() -> Result<(), Breach> {
+    let threads = std::fs::read_dir("/proc/self/task").map(Iterator::count);
+    match threads.map_err(|error| Breach(format!("count its threads: {error}")))? {
+        1 => Ok(()),
+        many => Err(Breach(format!("bind {many} threads, not one"))),
     }
 }
 
@@ -80,4 +90,15 @@ fn bind_to_parent(birthright: &Birthright) -> Result<Wall, Breach> {
         return Err(Breach("the supervisor is gone already".to_owned()));
     }
     Ok(wall("dies with the supervisor", true, "SIGKILL on its death, and the end of the socket"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_with_a_second_thread_is_not_locked_down() {
+        // A test runs beside the thread that started it.
+        assert!(alone().is_err());
+    }
 }

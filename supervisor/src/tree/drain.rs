@@ -4,8 +4,11 @@ use std::time::{Duration, Instant};
 
 use ipc::{Role, header::Kind};
 
-use super::{Tree, control_frame, process::State};
-use crate::hub::{Lane, Place};
+use super::{
+    Tree, control_frame,
+    process::{Life, State},
+};
+use crate::hub::{Blame, Lane, Place};
 
 /// The reverse of the order in which they are needed.
 const ORDER: &[&[Role]] = &[&[Role::Agent, Role::Code, Role::Llm], &[Role::Storage], &[Role::Crypto]];
@@ -26,64 +29,75 @@ impl Tree {
         let tree = self.clone();
         tokio::task::spawn_local(async move {
             for roles in ORDER {
-                tree.finish(roles).await;
+                let lives = tree.lives(roles);
+                tree.finish(&lives).await;
             }
             tree.flush_attached().await;
             tree.0.done.notify_one();
         });
     }
 
-    /// Ends every process of these roles: first by asking, then by force.
-    pub(super) async fn finish(&self, roles: &[Role]) {
-        let places: Vec<Place> = self.lock().processes.keys().copied().filter(|place| roles.contains(&place.0)).collect();
-        for place in places {
-            self.tell_to_finish(place);
+    /// The processes of these roles that live now.
+    pub(super) fn lives(&self, roles: &[Role]) -> Vec<Life> {
+        let state = self.lock();
+        let places = state.processes.keys().copied().filter(|place| roles.contains(&place.0));
+        places.filter_map(|place| state.life(place)).collect()
+    }
+
+    /// Ends these processes: first by asking, then by force. Those that come after them are none of its business.
+    pub(super) async fn finish(&self, lives: &[Life]) {
+        for &life in lives {
+            self.tell_to_finish(life);
         }
         let until = Instant::now() + PATIENCE;
-        while self.any_left(roles) {
+        while self.any_left(lives) {
             let ended = self.0.ended.notified();
             if tokio::time::timeout_at(until.into(), ended).await.is_err() {
-                self.kill_all(roles);
+                self.kill_all(lives);
                 break;
             }
         }
-        while self.any_left(roles) {
+        while self.any_left(lives) {
             self.0.ended.notified().await;
         }
     }
 
     /// Ends one process: first by asking, then by force.
     pub(super) fn ask_to_finish(&self, place: Place) {
-        self.tell_to_finish(place);
+        let Some(life) = self.lock().life(place) else { return };
+        self.tell_to_finish(life);
         let tree = self.clone();
         tokio::task::spawn_local(async move {
             tokio::time::sleep(PATIENCE).await;
-            if let Some(process) = tree.lock().processes.get(&place) {
-                process.kill();
+            if let Some(process) = tree.lock().living(life) {
+                process.kill(Blame::Supervisor);
             }
         });
     }
 
-    fn tell_to_finish(&self, place: Place) {
+    fn tell_to_finish(&self, life: Life) {
         let mut state = self.lock();
-        let Some(process) = state.processes.get_mut(&place) else { return };
+        let Some(process) = state.living(life) else { return };
         match process.state {
             // It does not listen yet, and it has done nothing that would be lost.
-            State::Starting => process.kill(),
+            State::Starting => process.kill(Blame::Supervisor),
             State::Ready => process.send(Lane::Control, control_frame(Kind::Drain, PATIENCE.as_millis() as u32)),
             State::Draining => {}
         }
         process.state = State::Draining;
     }
 
-    fn any_left(&self, roles: &[Role]) -> bool {
-        self.lock().processes.keys().any(|place| roles.contains(&place.0))
+    fn any_left(&self, lives: &[Life]) -> bool {
+        let mut state = self.lock();
+        lives.iter().any(|life| state.living(*life).is_some())
     }
 
-    fn kill_all(&self, roles: &[Role]) {
-        let state = self.lock();
-        for (_, process) in state.processes.iter().filter(|(place, _)| roles.contains(&place.0)) {
-            process.kill();
+    fn kill_all(&self, lives: &[Life]) {
+        let mut state = self.lock();
+        for &life in lives {
+            if let Some(process) = state.living(life) {
+                process.kill(Blame::Supervisor);
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ipc::header::Kind;
 
 use super::{Tree, control_frame, process::State};
-use crate::hub::{Lane, Place};
+use crate::hub::{Blame, Lane, Place};
 
 /// Between two questions whether a process lives. Nothing else wakes an idle tree.
 const TICK: Duration = Duration::from_secs(5);
@@ -51,7 +51,7 @@ impl Tree {
             }
         }
         for place in silent {
-            self.end(place, "it did not answer three pings");
+            self.end(place, "it did not answer three pings", Blame::Supervisor);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Starting, restarting and reaping.
 
 use std::{
+    cell::Cell,
     fs::{self, File, OpenOptions},
     os::{
         fd::{AsFd as _, OwnedFd},
@@ -29,14 +30,14 @@ use tokio::{
 
 use super::{
     CannotBegin, PERMANENT, Tree,
-    log::MAX_LINE,
+    log::{MAX_LINE, Pace},
     not_signed_in,
-    process::{Process, Started, State, death},
+    process::{Life, Process, Started, State, death},
     reap,
     restart::Verdict,
     spawn::{Spawned, spawn},
 };
-use crate::hub::{Availability, Place};
+use crate::hub::{Availability, Blame, Place};
 
 /// How long a process may take to lock itself down and say that it is ready.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -126,10 +127,8 @@ impl Tree {
     }
 
     /// Starts the agent of a conversation.
-    pub(super) fn start_agent(&self, conversation: ConversationId) -> Instance {
-        let instance = self.lock().new_instance(Role::Agent);
+    pub(super) fn start_agent(&self, instance: Instance, conversation: ConversationId) {
         self.start((Role::Agent, instance), Generation(1), Work::Agent { conversation });
-        instance
     }
 
     fn start(&self, place: Place, generation: Generation, work: Work) {
@@ -159,15 +158,19 @@ impl Tree {
         let (data_in, data_out) = link::open(data)?;
         let (control_in, control_out) = link::open(control)?;
         let (data_out, control_out) = (Rc::new(data_out), Rc::new(control_out));
-        let pid = i32::try_from(child.id()).unwrap_or(0);
+        let pid = i32::from(child.pid().as_raw_nonzero());
         let pidfd = Rc::new(pidfd);
         let exit = reap::watch(rustix::io::fcntl_dupfd_cloexec(&*pidfd, 3)?)?;
         let log = pipe::Receiver::from_owned_fd(log)?;
+        let life = state.new_life(place);
         let process = Process {
             state: State::Starting,
             generation,
+            birth: life.birth,
             since: Instant::now(),
             greeted: false,
+            condemned: false,
+            blame: Cell::new(None),
             ready_at: None,
             report: Default::default(),
             missed: 0,
@@ -179,47 +182,59 @@ impl Tree {
         state.processes.insert(place, process);
         state.hub.join(place, generation);
         for inbox in [data_in, control_in] {
-            tokio::task::spawn_local(self.clone().read(place, inbox));
+            tokio::task::spawn_local(self.clone().read(life, inbox));
         }
         for outbox in [data_out, control_out] {
             tokio::task::spawn_local(Self::write(outbox));
         }
         tokio::task::spawn_local(self.clone().listen(place, log));
-        tokio::task::spawn_local(self.clone().wait(place, exit));
-        tokio::task::spawn_local(self.clone().expect_ready(place));
+        tokio::task::spawn_local(self.clone().wait(life, exit));
+        tokio::task::spawn_local(self.clone().expect_ready(life, PATIENCE));
         Ok(())
     }
 
-    /// Takes down what a process logs.
+    /// Takes down what a process logs, at no more than a certain pace.
     async fn listen(self, place: Place, log: pipe::Receiver) {
         let mut reader = BufReader::with_capacity(MAX_LINE, log);
         let mut line = Vec::new();
+        let mut pace = Pace::new(Instant::now());
         loop {
             line.clear();
             let limit = MAX_LINE as u64;
-            match (&mut reader).take(limit).read_until(b'\n', &mut line).await {
-                Ok(0) | Err(_) => return,
-                Ok(_) => self.lock().log.heard(place, String::from_utf8_lossy(&line).trim_end()),
+            let read = (&mut reader).take(limit).read_until(b'\n', &mut line).await;
+            let ended = matches!(read, Ok(0) | Err(_));
+            let taken = pace.line(Instant::now(), ended);
+            let mut state = self.lock();
+            if let Some(left_out) = taken.left_out {
+                let fields = serde_json::json!({ "role": place.0.name(), "instance": place.1.0, "lines": left_out });
+                state.log.note("said too much", fields);
+            }
+            if ended {
+                return;
+            }
+            if taken.kept {
+                state.log.heard(place, String::from_utf8_lossy(&line).trim_end());
             }
         }
     }
 
     /// Reaps a process when it ends.
-    async fn wait(self, place: Place, exit: AsyncFd<OwnedFd>) {
+    async fn wait(self, life: Life, exit: AsyncFd<OwnedFd>) {
+        let place = life.place;
         loop {
             let Ok(mut ready) = exit.readable().await else { return };
             let mut state = self.lock();
-            let Some(process) = state.processes.get_mut(&place) else { return };
+            let Some(process) = state.living(life) else { return };
             let Some(started) = &mut process.child else { return };
             match started.child.try_wait() {
                 Ok(None) => ready.clear_ready(),
                 Ok(Some(status)) => {
                     let (generation, ready_for) = (process.generation, process.ready_at.map(|at| at.elapsed()));
                     let draining = process.state == State::Draining;
-                    let death = death(generation, status);
+                    let (death, blame) = (death(generation, status), process.ended_of());
                     state.processes.remove(&place);
                     let taken = state.hub.is_taken(place);
-                    state.hub.gone(place, death);
+                    state.hub.gone(place, death, blame);
                     let quiet = draining || taken || (status.success() && place.0 == Role::Agent);
                     if !quiet {
                         state.log.note(
@@ -245,11 +260,11 @@ impl Tree {
     }
 
     /// A process that is not ready in time never will be.
-    async fn expect_ready(self, place: Place) {
-        tokio::time::sleep(PATIENCE).await;
-        let late = self.lock().processes.get(&place).is_some_and(|process| process.state == State::Starting);
+    pub(super) async fn expect_ready(self, life: Life, patience: Duration) {
+        tokio::time::sleep(patience).await;
+        let late = self.lock().living(life).is_some_and(|process| process.state == State::Starting);
         if late {
-            self.end(place, "it was not ready in time");
+            self.end(life.place, "it was not ready in time", Blame::Supervisor);
         }
     }
 
@@ -340,7 +355,7 @@ impl Tree {
         let running: Vec<Place> = state.processes.keys().copied().filter(|place| place.0 == role).collect();
         for place in &running {
             if let Some(process) = state.processes.get(place) {
-                process.kill();
+                process.kill(Blame::Supervisor);
             }
         }
         drop(state);
@@ -355,14 +370,17 @@ impl Tree {
 
     /// A process has answered its one call and has nothing left to do.
     pub(super) fn retire(&self, place: Place) {
-        if let Some(process) = self.lock().processes.get_mut(&place) {
+        let mut state = self.lock();
+        let Some(life) = state.life(place) else { return };
+        if let Some(process) = state.living(life) {
             process.state = State::Draining;
         }
+        drop(state);
         let tree = self.clone();
         tokio::task::spawn_local(async move {
             tokio::time::sleep(LINGER).await;
-            if let Some(process) = tree.lock().processes.get(&place) {
-                process.kill();
+            if let Some(process) = tree.lock().living(life) {
+                process.kill(Blame::Supervisor);
             }
         });
     }
@@ -376,9 +394,10 @@ impl Tree {
         state.hub.set_availability(Role::Storage, Availability::Refused(not_signed_in()));
         drop(state);
         self.answer_opening(Err(&not_signed_in()));
+        let lives = self.lives(&[Role::Agent, Role::Storage]);
         let tree = self.clone();
         tokio::task::spawn_local(async move {
-            tree.finish(&[Role::Agent, Role::Storage]).await;
+            tree.finish(&lives).await;
             if let Some(call) = asked {
                 tree.answer::<Closed>(call, Ok(&Done));
             }

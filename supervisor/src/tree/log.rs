@@ -7,7 +7,7 @@ use std::{
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use ipc::{Role, id::Instance};
@@ -21,6 +21,47 @@ pub const MAX_LINE: usize = 8 << 10;
 
 /// Lines kept in memory for who begins to tail.
 const RECENT: usize = 200;
+
+/// Lines taken from one process in a second. What it says beyond them is counted and left out, so that it cannot keep
+/// the supervisor writing.
+const MAX_LINES: u32 = 500;
+
+/// How fast one process may log.
+pub struct Pace {
+    second: Instant,
+    lines: u32,
+    left_out: u64,
+}
+
+/// What becomes of one line.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// It is written down.
+    pub kept: bool,
+    /// So many before it were not.
+    pub left_out: Option<u64>,
+}
+
+impl Pace {
+    /// For a process that begins now.
+    pub fn new(now: Instant) -> Pace {
+        Pace { second: now, lines: 0, left_out: 0 }
+    }
+
+    /// A line has come, or none will any more.
+    pub fn line(&mut self, now: Instant, ended: bool) -> Taken {
+        let next = now.saturating_duration_since(self.second) >= Duration::from_secs(1);
+        let mut left_out = None;
+        if next || ended {
+            left_out = Some(std::mem::take(&mut self.left_out)).filter(|lines| *lines > 0);
+            (self.second, self.lines) = (now, 0);
+        }
+        let kept = self.lines < MAX_LINES;
+        self.lines += 1;
+        self.left_out += u64::from(!kept);
+        Taken { kept, left_out }
+    }
+}
 
 /// The log of one supervisor.
 pub struct Log {
@@ -86,4 +127,21 @@ impl Log {
 
 fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_says_too_much_is_cut_short_and_the_rest_is_counted() {
+        let begun = Instant::now();
+        let mut pace = Pace::new(begun);
+        for line in 0..MAX_LINES + 7 {
+            assert_eq!(pace.line(begun, false), Taken { kept: line < MAX_LINES, left_out: None });
+        }
+        let later = begun + Duration::from_secs(1);
+        assert_eq!(pace.line(later, false), Taken { kept: true, left_out: Some(7) });
+        assert_eq!(pace.line(later, true).left_out, None);
+    }
 }

@@ -17,9 +17,11 @@ mod restart;
 mod service;
 pub mod spawn;
 pub mod status;
+#[cfg(test)]
+mod tests;
 
 use std::{
-    cell::{RefCell, RefMut},
+    cell::{Cell, RefCell, RefMut},
     collections::{BTreeSet, HashMap},
     os::fd::OwnedFd,
     rc::Rc,
@@ -31,17 +33,18 @@ use ipc::{
     frame::Frame,
     header::{Flags, Header, Kind},
     id::{CallId, ConversationId, Generation, Instance},
+    limits::{MAX_QUEUED, MAX_UNREAD},
     link::{Inbox, LinkError, Outbox},
     messages::start::{Hello, LogLevel, Outcome},
     policy::TABLE,
 };
 use log::Log;
-use process::{Process, State};
+use process::{Life, Process, State};
 use restart::Restarts;
 use tokio::sync::Notify;
 
 use crate::{
-    hub::{Availability, Effect, Hub, Lane, Place, SUPERVISOR},
+    hub::{Availability, Blame, Effect, Hub, Lane, Place, SUPERVISOR},
     places::Places,
 };
 
@@ -100,6 +103,7 @@ pub(crate) struct Everything {
     /// Held for as long as this process lives.
     _lock: OwnedFd,
     last_instance: HashMap<Role, u32>,
+    last_birth: u64,
     /// The directory of the open space.
     space: Option<String>,
     ports: BTreeSet<u16>,
@@ -152,6 +156,7 @@ impl Tree {
                 slots,
                 _lock: lock,
                 last_instance: HashMap::new(),
+                last_birth: 0,
                 space: None,
                 ports: BTreeSet::new(),
                 conversations: HashMap::new(),
@@ -177,18 +182,27 @@ impl Tree {
         self.0.done.notified().await;
     }
 
-    /// A frame has come from a process.
-    fn frame(&self, from: Place, frame: Frame) {
+    /// A frame has come from a process. Of one that is gone it is of no use, and its successor did not send it.
+    fn frame(&self, life: Life, frame: Frame) {
+        let mut state = self.lock();
+        let Some(process) = state.living(life).filter(|process| !process.condemned) else { return };
+        let from = life.place;
         match frame.header.kind {
-            Kind::Ping if frame.header.flags.has(Flags::REPLY) => {
-                if let Some(process) = self.lock().processes.get_mut(&from) {
-                    process.missed = 0;
-                }
+            Kind::Ping if frame.header.flags.has(Flags::REPLY) => process.missed = 0,
+            Kind::Hello => {
+                drop(state);
+                self.greeted(from, frame.body.as_slice());
             }
-            Kind::Hello => self.greeted(from, frame.body.as_slice()),
-            Kind::Ready => self.reported(from, frame.body.as_slice()),
-            _ => {
-                self.lock().hub.frame(Instant::now(), from, frame);
+            Kind::Ready => {
+                drop(state);
+                self.reported(from, frame.body.as_slice());
+            }
+            kind => {
+                if matches!(kind, Kind::Call | Kind::Open) {
+                    state.look_who_has_read();
+                }
+                state.hub.frame(Instant::now(), from, frame);
+                drop(state);
                 self.settle();
             }
         }
@@ -201,7 +215,7 @@ impl Tree {
             }
             return;
         }
-        self.end(from, "it speaks another version");
+        self.end(from, "it speaks another version", Blame::Supervisor);
     }
 
     /// A process says that it is ready, or why it cannot be.
@@ -210,7 +224,7 @@ impl Tree {
         let Some(process) = state.processes.get_mut(&from).filter(|process| process.greeted && process.state == State::Starting)
         else {
             drop(state);
-            return self.end(from, "it said out of turn that it is ready");
+            return self.end(from, "it said out of turn that it is ready", Blame::Work);
         };
         match codec::decode::<Outcome>(body) {
             Ok(Outcome::Ready(report)) => {
@@ -221,7 +235,7 @@ impl Tree {
                 if from.0 == Role::Storage {
                     self.bind_all();
                 }
-                self.lock().hub.ready(from);
+                self.lock().hub.ready(Instant::now(), from);
                 self.came_up(from);
             }
             Ok(Outcome::Failed(refusal)) => {
@@ -230,7 +244,7 @@ impl Tree {
             }
             Err(error) => {
                 drop(state);
-                self.end(from, &error.to_string());
+                self.end(from, &error.to_string(), Blame::Work);
             }
         }
         self.settle();
@@ -251,7 +265,7 @@ impl Tree {
                     Effect::Taken((Role::Code, _)) => self.start_code(),
                     Effect::Taken(_) => {}
                     Effect::Spent(place) => self.retire(place),
-                    Effect::End { who, why } => self.end(who, &why.to_string()),
+                    Effect::End { who, why } => self.end(who, &why.to_string(), Blame::Work),
                 }
             }
         }
@@ -264,27 +278,37 @@ impl Tree {
     }
 
     fn deliver(&self, to: Place, lane: Lane, frame: Frame) {
-        let state = self.lock();
+        let mut state = self.lock();
         let Some(process) = state.processes.get(&to) else { return };
-        if process.data.queued() > ipc::limits::MAX_QUEUED {
-            drop(state);
-            return self.end(to, "it does not read what it is sent");
-        }
         process.send(lane, frame);
+        let queued = process.data.queued();
+        if queued <= MAX_QUEUED {
+            return;
+        }
+        state.hub.set_crowded(to, true);
+        drop(state);
+        if queued > MAX_UNREAD || to.0 == Role::Cli {
+            self.end(to, "it does not read what it is sent", Blame::Supervisor);
+        }
     }
 
     /// Reads one socket of a process until it ends.
-    async fn read(self, place: Place, mut inbox: Inbox) {
+    async fn read(self, life: Life, mut inbox: Inbox) {
         loop {
             match inbox.next().await {
-                Ok(Some(frame)) => self.frame(place, frame),
+                Ok(Some(frame)) => self.frame(life, frame),
                 Ok(None) => break,
-                Err(LinkError::Frame(error)) => return self.end(place, &format!("it sent what is no frame: failed to {error}")),
+                Err(LinkError::Frame(error)) => {
+                    if self.lock().living(life).is_some() {
+                        self.end(life.place, &format!("it sent what is no frame: failed to {error}"), Blame::Work);
+                    }
+                    return;
+                }
                 Err(LinkError::Socket(_)) => break,
             }
         }
-        if place.0 == Role::Cli {
-            self.detached(place);
+        if life.place.0 == Role::Cli {
+            self.detached(life.place);
         }
     }
 
@@ -332,12 +356,16 @@ impl Tree {
     pub fn attach(&self, pid: i32, serves: bool, (inbox, outbox): (Inbox, Outbox)) {
         let mut state = self.lock();
         let place = (Role::Cli, state.new_instance(Role::Cli));
+        let life = state.new_life(place);
         let outbox = Rc::new(outbox);
         let process = Process {
             state: State::Ready,
             generation: Generation(1),
+            birth: life.birth,
             since: Instant::now(),
             greeted: true,
+            condemned: false,
+            blame: Cell::new(None),
             ready_at: Some(Instant::now()),
             report: Default::default(),
             missed: 0,
@@ -350,7 +378,7 @@ impl Tree {
         state.hub.join(place, Generation(1));
         state.serving = state.serving.or(serves.then_some(place));
         drop(state);
-        tokio::task::spawn_local(self.clone().read(place, inbox));
+        tokio::task::spawn_local(self.clone().read(life, inbox));
         tokio::task::spawn_local(Self::write(outbox));
     }
 
@@ -359,7 +387,8 @@ impl Tree {
         let mut state = self.lock();
         let process = state.processes.remove(&place);
         state.serving = state.serving.filter(|serving| *serving != place);
-        state.hub.gone(place, ipc::refusal::Death { generation: 1, exit: Some(0), signal: None });
+        let death = ipc::refusal::Death { generation: 1, exit: Some(0), signal: None };
+        state.hub.gone(place, death, Blame::Supervisor);
         let last = !state.processes.keys().any(|place| place.0 == Role::Cli);
         drop(state);
         self.settle();
@@ -371,14 +400,16 @@ impl Tree {
         }
     }
 
-    /// Ends a process that did what none of ours does.
-    fn end(&self, who: Place, why: &str) {
+    /// Ends a process that cannot stay. What it still says is not listened to.
+    fn end(&self, who: Place, why: &str, blame: Blame) {
         let mut state = self.lock();
+        let Some(process) = state.processes.get_mut(&who).filter(|process| !process.condemned) else { return };
+        process.condemned = true;
+        process.kill(blame);
+        let attached = process.child.is_none();
         state.log.note("ended", serde_json::json!({ "role": who.0.name(), "instance": who.1.0, "why": why }));
-        let Some(process) = state.processes.get(&who) else { return };
-        process.kill();
-        if process.child.is_none() {
-            drop(state);
+        drop(state);
+        if attached {
             self.detached(who);
         }
     }
@@ -392,6 +423,30 @@ impl Everything {
         let last = self.last_instance.entry(role).or_insert(0);
         *last += 1;
         Instance(*last)
+    }
+
+    fn new_life(&mut self, place: Place) -> Life {
+        self.last_birth += 1;
+        Life { place, birth: self.last_birth }
+    }
+
+    /// The process that is in this place now.
+    fn life(&self, place: Place) -> Option<Life> {
+        self.processes.get(&place).map(|process| Life { place, birth: process.birth })
+    }
+
+    /// This very process, while it lives.
+    fn living(&mut self, life: Life) -> Option<&mut Process> {
+        self.processes.get_mut(&life.place).filter(|process| process.birth == life.birth)
+    }
+
+    /// Who had too much to read, and has read it, gets calls again.
+    fn look_who_has_read(&mut self) {
+        for place in self.hub.crowded() {
+            if self.processes.get(&place).is_none_or(|process| process.data.queued() <= MAX_QUEUED) {
+                self.hub.set_crowded(place, false);
+            }
+        }
     }
 
     fn role(&mut self, role: Role) -> &mut RoleState {

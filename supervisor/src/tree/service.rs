@@ -16,7 +16,7 @@ use ipc::{
 };
 
 use super::{Tree, not_signed_in, process::State};
-use crate::hub::{Availability, Place, SUPERVISOR};
+use crate::hub::{Availability, Blame, Place, SUPERVISOR};
 
 /// Agents that may live at once.
 const MAX_AGENTS: usize = 32;
@@ -97,12 +97,16 @@ impl Tree {
             let sentence = format!("{MAX_AGENTS} conversations are in progress; wait for one to end");
             return self.answer::<Engage>(call, Err(&Refusal::new(Code::Busy, sentence)));
         }
-        let instance = self.start_agent(engage.conversation);
+        // Known before it is started: if it cannot be, who waits for it is told.
         let mut state = self.lock();
+        let instance = state.new_instance(Role::Agent);
         state.conversations.insert(engage.conversation, Conversation { agent: instance, asked_for: Instant::now() });
         state.engaging.insert(instance, Engaging { calls: vec![call], ..Engaging::default() });
         drop(state);
-        self.bind(instance, engage.conversation);
+        self.start_agent(instance, engage.conversation);
+        if self.lock().engaging.contains_key(&instance) {
+            self.bind(instance, engage.conversation);
+        }
     }
 
     /// Makes room for one more agent: the one that has had nothing to do for longest finishes. It would have ended by
@@ -161,12 +165,14 @@ impl Tree {
         }
         let calls = std::mem::take(&mut engaging.calls);
         state.engaging.remove(&instance);
+        // Who asks for the conversation again gets another agent, not this one on its way out.
+        state.conversations.retain(|_, conversation| conversation.agent != instance);
         drop(state);
         let refusal = Refusal::new(Code::ArchiveUnavailable, "the archive does not take the conversation; try again");
         for call in calls {
             self.answer::<Engage>(call, Err(&refusal));
         }
-        self.end((Role::Agent, instance), "the archive does not know it");
+        self.end((Role::Agent, instance), "the archive does not know it", Blame::Supervisor);
     }
 
     /// An agent is up when it answers and the archive knows it.
@@ -289,12 +295,13 @@ impl Tree {
             return self.answer::<AllowPorts>(call, Ok(&Done));
         };
         process.state = State::Draining;
-        process.kill();
+        process.kill(Blame::Supervisor);
         state.allowing.push(call);
         drop(state);
+        let lives = self.lives(&[Role::Llm]);
         let tree = self.clone();
         tokio::task::spawn_local(async move {
-            tree.finish(&[Role::Llm]).await;
+            tree.finish(&lives).await;
             tree.start_permanent(Role::Llm);
         });
     }

@@ -1,5 +1,5 @@
-//! Starting a process of a role: the same binary again, with two variables for its allocator as its environment, two sockets, a pipe for what it logs
-//! and nothing else.
+//! Starting a process of a role: the same binary again, with two variables for its allocator as its
+//! environment, two sockets, a pipe for what it logs and nothing else.
 
 use std::{
     io,
@@ -7,7 +7,7 @@ use std::{
         fd::{AsFd as _, BorrowedFd, OwnedFd},
         unix::{net::UnixStream, process::CommandExt as _},
     },
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
 };
 
 use ipc::{
@@ -30,7 +30,7 @@ pub const MAX_HANDED: usize = 2;
 /// A process that has been started and told what it is.
 pub struct Spawned {
     /// To wait for it.
-    pub child: Child,
+    pub child: Offspring,
     /// To signal it without mistaking another for it.
     pub pidfd: OwnedFd,
     /// Calls, answers and streams.
@@ -39,6 +39,29 @@ pub struct Spawned {
     pub control: OwnedFd,
     /// What it logs.
     pub log: OwnedFd,
+}
+
+/// A process that was started here. Whoever drops it, on an error on the way up say, leaves no process and no zombie.
+pub struct Offspring(Child);
+
+impl Offspring {
+    /// Its pid.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.0)
+    }
+
+    /// How it ended, if it has.
+    pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.0.try_wait()
+    }
+}
+
+impl Drop for Offspring {
+    fn drop(&mut self) {
+        // Does nothing if it was waited for; otherwise it is not waited for long.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Starts a process and hands it its start message with these descriptors.
@@ -62,7 +85,8 @@ pub fn spawn(start: &Start, handed: &[BorrowedFd<'_>]) -> io::Result<Spawned> {
         // Its own group, so that a Ctrl-C meant for a command line does not reach it.
         .process_group(0)
         .spawn()?;
-    let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::NONBLOCK)?;
+    let child = Offspring(child);
+    let pidfd = pidfd_open(child.pid(), PidfdFlags::NONBLOCK)?;
     hand_over(&data, start, handed)?;
     data.set_nonblocking(true)?;
     control.set_nonblocking(true)?;
@@ -82,4 +106,18 @@ fn hand_over(data: &UnixStream, start: &Start, handed: &[BorrowedFd<'_>]) -> io:
     // The descriptors travel with the first byte, and a few hundred bytes fit into any socket.
     let sent = sendmsg(data.as_fd(), &[io::IoSlice::new(&bytes)], &mut ancillary, SendFlags::empty())?;
     if sent == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_is_dropped_is_ended_and_reaped() {
+        let child = Command::new("sleep").arg("100").spawn().expect("a process");
+        let place = format!("/proc/{}", child.id());
+        assert!(std::path::Path::new(&place).exists());
+        drop(Offspring(child));
+        assert!(!std::path::Path::new(&place).exists(), "not even a zombie is left");
+    }
 }
