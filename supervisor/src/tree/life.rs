@@ -8,6 +8,7 @@ use std::{
         unix::{ffi::OsStrExt as _, fs::OpenOptionsExt as _},
     },
     path::Path,
+    process::ExitStatus,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -26,6 +27,7 @@ use rustix::fs::{FlockOperation, flock};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, unix::AsyncFd},
     net::unix::pipe,
+    task::JoinHandle,
 };
 
 use super::{
@@ -41,6 +43,9 @@ use crate::hub::{Availability, Blame, Place};
 
 /// How long a process may take to lock itself down and say that it is ready.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long what a dead process said may take to be read. It is in the sockets already.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How long a process that has answered its one call may take to go.
 const LINGER: Duration = Duration::from_secs(2);
@@ -181,14 +186,12 @@ impl Tree {
         };
         state.processes.insert(place, process);
         state.hub.join(place, generation);
-        for inbox in [data_in, control_in] {
-            tokio::task::spawn_local(self.clone().read(life, inbox));
-        }
+        let readers = [data_in, control_in].map(|inbox| tokio::task::spawn_local(self.clone().read(life, inbox)));
         for outbox in [data_out, control_out] {
             tokio::task::spawn_local(Self::write(outbox));
         }
         tokio::task::spawn_local(self.clone().listen(place, log));
-        tokio::task::spawn_local(self.clone().wait(life, exit));
+        tokio::task::spawn_local(self.clone().wait(life, exit, readers));
         tokio::task::spawn_local(self.clone().expect_ready(life, PATIENCE));
         Ok(())
     }
@@ -219,8 +222,7 @@ impl Tree {
     }
 
     /// Reaps a process when it ends.
-    async fn wait(self, life: Life, exit: AsyncFd<OwnedFd>) {
-        let place = life.place;
+    async fn wait(self, life: Life, exit: AsyncFd<OwnedFd>, readers: [JoinHandle<()>; 2]) {
         loop {
             let Ok(mut ready) = exit.readable().await else { return };
             let mut state = self.lock();
@@ -229,33 +231,43 @@ impl Tree {
             match started.child.try_wait() {
                 Ok(None) => ready.clear_ready(),
                 Ok(Some(status)) => {
-                    let (generation, ready_for) = (process.generation, process.ready_at.map(|at| at.elapsed()));
-                    let draining = process.state == State::Draining;
-                    let (death, blame) = (death(generation, status), process.ended_of());
-                    state.processes.remove(&place);
-                    let taken = state.hub.is_taken(place);
-                    state.hub.gone(place, death, blame);
-                    let quiet = draining || taken || (status.success() && place.0 == Role::Agent);
-                    if !quiet {
-                        state.log.note(
-                            "ended",
-                            serde_json::json!({ "role": place.0.name(), "instance": place.1.0, "how": death.to_string() }),
-                        );
-                    }
                     drop(state);
-                    self.settle();
-                    self.0.ended.notify_waiters();
-                    if quiet && !PERMANENT.contains(&place.0) {
-                        self.forget(place);
-                    } else if draining {
-                        self.settle();
-                    } else {
-                        self.after_end(place, ready_for, death.to_string());
+                    // What it said before it ended is heard first: an answer and an exit may arrive in the same moment.
+                    for reader in readers {
+                        let _ = tokio::time::timeout(LAST_WORDS, reader).await;
                     }
-                    return;
+                    return self.ended(life, status);
                 }
                 Err(_) => return,
             }
+        }
+    }
+
+    /// A process has ended and everything it said was heard.
+    fn ended(&self, life: Life, status: ExitStatus) {
+        let place = life.place;
+        let mut state = self.lock();
+        let Some(process) = state.living(life) else { return };
+        let (generation, ready_for) = (process.generation, process.ready_at.map(|at| at.elapsed()));
+        let draining = process.state == State::Draining;
+        let (death, blame) = (death(generation, status), process.ended_of());
+        state.processes.remove(&place);
+        let taken = state.hub.is_taken(place);
+        state.hub.gone(place, death, blame);
+        let quiet = draining || taken || (status.success() && place.0 == Role::Agent);
+        if !quiet {
+            let how = death.to_string();
+            state.log.note("ended", serde_json::json!({ "role": place.0.name(), "instance": place.1.0, "how": how }));
+        }
+        drop(state);
+        self.settle();
+        self.0.ended.notify_waiters();
+        if quiet && !PERMANENT.contains(&place.0) {
+            self.forget(place);
+        } else if draining {
+            self.settle();
+        } else {
+            self.after_end(place, ready_for, death.to_string());
         }
     }
 
