@@ -168,6 +168,38 @@ fn a_supervisor_that_is_not_there() {
     home.assert_empty();
 }
 
+#[test]
+fn a_supervisor_that_does_not_answer_can_be_ended() {
+    let home = Home::new();
+    let serve = Serve::start(&home);
+    home.run(["ask", "5 miles in km"]).good();
+    serve.process("supervisor").signal(libc::SIGSTOP);
+    let said = home.run(["stop"]).bad(1);
+    assert!(said.contains("lamos stop --force"), "{said}");
+    home.run(["stop", "--force"]).good();
+    drop(serve);
+    home.assert_empty_but_for_the_socket();
+    assert!(home.run(["history"]).good().contains("5 miles in km"), "what was kept is safe");
+    home.run(["stop", "--force"]).good();
+}
+
+#[test]
+fn a_reset_begins_anew_and_asks_first() {
+    let home = Home::new();
+    home.run(["ask", "5 miles in km"]).good();
+    let serve = Serve::start(&home);
+    let said = home.run(["reset"]).bad(2);
+    assert!(said.contains("--yes"), "{said}");
+    assert!(home.run(["history"]).good().contains("5 miles in km"));
+    let said = home.run(["reset", "--yes"]);
+    assert!(said.err.contains("Removed 1 space"), "{}", said.err);
+    said.good();
+    drop(serve);
+    home.assert_empty();
+    assert!(!home.data().join("slots").exists() && !home.data().join("spaces").exists());
+    assert_eq!(home.run(["--json", "history"]).json().as_array().unwrap().len(), 0);
+}
+
 /// The files of the archive, and what is done to them.
 fn archive(home: &Home) -> PathBuf {
     let space = fs::read_dir(home.data().join("spaces")).unwrap().next().unwrap().unwrap().path();

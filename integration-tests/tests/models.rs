@@ -82,6 +82,15 @@ fn where_no_model_is_named_the_server_is_asked() {
 }
 
 #[test]
+fn ollama_is_found_where_it_says_it_is() {
+    let home = Home::new();
+    let server = ScriptedHttp::start(vec![models(), answer("Hello.")]);
+    let host = server.openai().replace("http://", "").replace("/v1", "");
+    assert_eq!(home.command(["ask", "Hi"]).env("OLLAMA_HOST", &host).run().good().trim_end(), "Hello.");
+    assert!(server.asked()[1].head.starts_with("POST /v1/chat/completions"), "{}", server.asked()[1].head);
+}
+
+#[test]
 fn servers_that_fail_say_whose_fault_it_is() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let home = Home::new();

@@ -23,6 +23,11 @@ fn make_anna(home: &Home) {
     home.command(["ask", "What is 17 percent of 310?"]).signed_in(ANNA.0, &twice(ANNA.1)).run().good();
 }
 
+/// The log and the lock are about runs and not about who signs in.
+fn is_of_the_run(path: &Path) -> bool {
+    path.ends_with("lock") || path.components().any(|part| part.as_os_str() == "logs")
+}
+
 /// Every file that may not change, with its content.
 fn picture(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut picture = BTreeMap::new();
@@ -32,7 +37,7 @@ fn picture(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 waiting.push(path);
-            } else if path.is_file() && !path.components().any(|part| part.as_os_str() == "logs") {
+            } else if path.is_file() && !is_of_the_run(&path) {
                 picture.insert(path.clone(), fs::read(&path).unwrap());
             }
         }

@@ -97,6 +97,11 @@ impl Places {
         self.data.join("lock")
     }
 
+    /// The log, and the one before it.
+    pub fn logs(&self) -> [PathBuf; 2] {
+        [self.state.join("lamos.log"), self.state.join("lamos.log.1")]
+    }
+
     /// The file of wrapped keys.
     pub fn slots(&self) -> PathBuf {
         self.data.join("slots")

@@ -78,7 +78,9 @@ pub enum Command {
     /// Forget the keys of the open space and end what works on it
     Lock,
     /// Shut down
-    Stop,
+    Stop(Stop),
+    /// Remove everything that is kept, and begin anew
+    Reset(Reset),
     /// Start a process again
     Restart(Restart),
     /// Print the log as it is written
@@ -233,6 +235,22 @@ pub struct Ps {
     /// Show what is enforced on each process, and what it tried and could not do
     #[arg(long)]
     pub rights: bool,
+}
+
+/// Arguments of `stop`.
+#[derive(Debug, Args)]
+pub struct Stop {
+    /// End it at once, even if it does not answer; what was kept is safe
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Arguments of `reset`.
+#[derive(Debug, Args)]
+pub struct Reset {
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// Arguments of `restart`.

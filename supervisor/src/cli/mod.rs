@@ -12,6 +12,7 @@ mod history;
 mod models;
 mod policy;
 mod ps;
+mod reset;
 mod session;
 mod sign_in;
 mod skills;
@@ -63,7 +64,9 @@ async fn command(lamos: Lamos) -> Outcome {
     let common = &lamos.common;
     match lamos.command {
         Command::Ps(args) => ps::ps(common, &args).await,
-        Command::Stop => ps::stop(common).await,
+        Command::Stop(args) if args.force => reset::stop_by_force(common).await,
+        Command::Stop(_) => ps::stop(common).await,
+        Command::Reset(args) => reset::reset(common, &args).await,
         Command::Restart(args) => ps::restart(common, &args),
         Command::Tail => ps::tail(common),
         Command::Doctor => doctor::doctor(common).await,

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::{
     args::{Common, Ps, Restart},
+    reset,
     session::{self, Session, places},
     sign_in::sign_in,
     words::{self, Failure, Outcome, bytes, plain, span, table, tell},
@@ -162,13 +163,16 @@ fn micros(micros: u64) -> String {
 pub async fn stop(common: &Common) -> Outcome {
     let socket = places(common)?.control_socket();
     if ask(common, "drain", json!({}))?.is_none() {
+        if !reset::is_free(&places(common)?)? {
+            return Err(Failure::new(exit::OURS, "Lamos is running and does not answer; `lamos stop --force` ends it"));
+        }
         tell("Lamos is not running.");
         return Ok(());
     }
     let until = Instant::now() + PATIENCE;
     while UnixStream::connect(&socket).is_ok() {
         if Instant::now() > until {
-            return Err(Failure::new(exit::OURS, "Lamos does not end; its processes are in `lamos ps`"));
+            return Err(Failure::new(exit::OURS, "Lamos does not end; `lamos stop --force` ends it at once"));
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -5,7 +5,10 @@ use std::{
     fs::{self, File, OpenOptions},
     os::{
         fd::{AsFd as _, OwnedFd},
-        unix::{ffi::OsStrExt as _, fs::OpenOptionsExt as _},
+        unix::{
+            ffi::OsStrExt as _,
+            fs::{FileExt as _, OpenOptionsExt as _},
+        },
     },
     path::Path,
     process::ExitStatus,
@@ -57,6 +60,8 @@ const ONLY: Instance = Instance(1);
 pub(super) fn take_lock(path: &Path) -> Result<OwnedFd, CannotBegin> {
     let file = private_file(path)?;
     flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| CannotBegin::Locked)?;
+    // For `lamos stop --force`, which must find a supervisor that does not answer. Without it, it says so.
+    let _ = file.set_len(0).and_then(|()| file.write_all_at(std::process::id().to_string().as_bytes(), 0));
     Ok(file.into())
 }
 
