@@ -36,7 +36,7 @@ pub(super) fn enter(rights: &Rights, birthright: &Birthright) -> Result<Vec<Wall
         Network::TcpConnect => format!("TCP {:?}", birthright.ports),
     };
     Ok(vec![
-        wall("landlock files", true, format!("{files}, {abi}")),
+        wall("landlock files", true, format!("{files}; Landlock ABI {abi}")),
         wall("landlock ports", abi >= ABI::V4, ports),
         wall("landlock scopes", abi >= ABI::V6, "no signal and no abstract socket outside"),
     ])
