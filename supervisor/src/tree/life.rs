@@ -230,22 +230,23 @@ impl Tree {
     async fn wait(self, life: Life, exit: AsyncFd<OwnedFd>, readers: [JoinHandle<()>; 2]) {
         loop {
             let Ok(mut ready) = exit.readable().await else { return };
-            let mut state = self.lock();
-            let Some(process) = state.living(life) else { return };
-            let Some(started) = &mut process.child else { return };
-            match started.child.try_wait() {
-                Ok(None) => ready.clear_ready(),
-                Ok(Some(status)) => {
-                    drop(state);
+            match self.reap(life) {
+                Some(Ok(None)) => ready.clear_ready(),
+                Some(Ok(Some(status))) => {
                     // What it said before it ended is heard first: an answer and an exit may arrive in the same moment.
                     for reader in readers {
                         let _ = tokio::time::timeout(LAST_WORDS, reader).await;
                     }
                     return self.ended(life, status);
                 }
-                Err(_) => return,
+                Some(Err(_)) | None => return,
             }
         }
+    }
+
+    /// How a process ended, if it has; `None` for one that is not ours to reap any more.
+    fn reap(&self, life: Life) -> Option<std::io::Result<Option<ExitStatus>>> {
+        Some(self.lock().living(life)?.child.as_mut()?.child.try_wait())
     }
 
     /// A process has ended and everything it said was heard.
