@@ -134,6 +134,11 @@ enum State {
         input: String,
     },
     Speaking,
+    /// The model has said something and wants these calls done; the journal has not all it said yet. They begin when it
+    /// has: who follows the turn sees it in its order.
+    Pausing {
+        calls: Vec<ToolCall>,
+    },
     /// Calls that are to be done, the next one first.
     Working {
         now: ToolCall,
@@ -353,6 +358,10 @@ impl Turn {
         match completed.stop {
             Stop::ToolUse if !completed.calls.is_empty() => {
                 self.parts.extend(completed.calls.iter().cloned().map(Part::Call));
+                if self.unconfirmed > 0 {
+                    self.state = State::Pausing { calls: completed.calls };
+                    return Vec::new();
+                }
                 self.work(completed.calls)
             }
             Stop::TooLong => {
@@ -418,8 +427,13 @@ impl Turn {
     fn journalled(&mut self, words: String) -> Vec<Effect> {
         self.unconfirmed = self.unconfirmed.saturating_sub(words.len());
         let mut effects = vec![Effect::Show(TurnEvent::Text(words))];
-        if matches!(self.state, State::Closing) {
-            effects.extend(self.close());
+        match &mut self.state {
+            State::Closing => effects.extend(self.close()),
+            State::Pausing { calls } if self.unconfirmed == 0 => {
+                let calls = std::mem::take(calls);
+                effects.extend(self.work(calls));
+            }
+            _ => {}
         }
         effects
     }

@@ -107,6 +107,27 @@ fn a_model_that_only_uses_tools_is_stopped_and_says_so() {
 }
 
 #[test]
+fn a_tool_begins_when_the_words_before_it_are_kept_and_shown() {
+    let mut turn = begun(true);
+    turn.step(Event::QuestionKept);
+    turn.step(Event::Model(ModelEvent::Text("Let me ".into())));
+    turn.step(Event::Model(ModelEvent::Text("see.".into())));
+    assert_eq!(turn.step(Event::Journalled("Let me ".into())).len(), 1);
+    assert!(turn.step(completed(Stop::ToolUse, vec![call("x")])).is_empty(), "not yet");
+    let effects = turn.step(Event::Journalled("see.".into()));
+    let order: Vec<u8> = effects
+        .iter()
+        .map(|effect| match effect {
+            Effect::Show(TurnEvent::Text(_)) => 1,
+            Effect::Show(TurnEvent::ToolStarted { .. }) => 2,
+            Effect::RunTool(_) => 3,
+            _ => 0,
+        })
+        .collect();
+    assert_eq!(order, [1, 2, 3]);
+}
+
+#[test]
 fn a_model_that_asks_for_everything_at_once_is_stopped_too() {
     let mut turn = begun(true);
     turn.step(Event::QuestionKept);
