@@ -11,10 +11,9 @@
     reason = "a bench that cannot go on should say so, and has no outside"
 )]
 
-use std::{
-    env,
-    process::{Command, ExitCode},
-};
+use std::{env, process::ExitCode};
+
+use integration_tests::cargo::cargo;
 
 #[path = "parts/mod.rs"]
 mod parts;
@@ -26,8 +25,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if env::var_os("LAMOS_BIN").is_none() {
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let built = Command::new(cargo).args(["build", "--release", "--ignore-rust-version", "--package", "lamos"]).status();
+        let built = cargo().args(["build", "--release", "--ignore-rust-version", "--package", "lamos"]).status();
         if !built.is_ok_and(|status| status.success()) {
             eprintln!("measure: lamos could not be built");
             return ExitCode::FAILURE;

@@ -16,6 +16,7 @@
 )]
 
 pub mod asking;
+pub mod cargo;
 pub mod home;
 pub mod llama;
 pub mod processes;

@@ -6,6 +6,8 @@ use std::{
     process::{Command, ExitCode},
 };
 
+use integration_tests::cargo::cargo;
+
 /// Debian packages that tests need, by the program that shows they are there.
 const PACKAGES: &[(&str, &str)] = &[("bash", "bash"), ("apt-get", "apt"), ("dpkg-deb", "dpkg"), ("git", "git")];
 
@@ -25,9 +27,8 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     }
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let run = |words: &[&str], more: &[String]| {
-        let mut command = Command::new(&cargo);
+        let mut command = cargo();
         command.args(words).args(more).env("LAMOS_FULL_TESTS", if full { "1" } else { "0" });
         command.status().is_ok_and(|status| status.success())
     };
