@@ -11,6 +11,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::fs::{FlockOperation, flock};
+
 /// Longest path of a Unix socket, less the byte that ends it (`unix(7)`).
 const MAX_SOCKET_PATH: usize = 107;
 
@@ -95,6 +97,15 @@ impl Places {
     /// Locked for as long as a supervisor lives.
     pub fn lock(&self) -> PathBuf {
         self.data.join("lock")
+    }
+
+    /// Whether no supervisor has the data directory.
+    pub fn is_free(&self) -> Result<bool, NoPlace> {
+        match fs::File::open(self.lock()) {
+            Ok(lock) => Ok(flock(&lock, FlockOperation::NonBlockingLockShared).is_ok()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(NoPlace::Unusable { path: self.lock(), error }),
+        }
     }
 
     /// The log, and the one before it.

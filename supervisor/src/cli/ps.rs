@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 
 use super::{
     args::{Common, Ps, Restart},
-    reset,
     session::{self, Session, places},
     sign_in::sign_in,
     words::{self, Failure, Outcome, bytes, plain, span, table, tell},
@@ -163,7 +162,7 @@ fn micros(micros: u64) -> String {
 pub async fn stop(common: &Common) -> Outcome {
     let socket = places(common)?.control_socket();
     if ask(common, "drain", json!({}))?.is_none() {
-        if !reset::is_free(&places(common)?)? {
+        if !places(common)?.is_free()? {
             return Err(Failure::new(exit::OURS, "Lamos is running and does not answer; `lamos stop --force` ends it"));
         }
         tell("Lamos is not running.");

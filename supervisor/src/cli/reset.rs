@@ -29,7 +29,7 @@ const WORD: &str = "reset";
 /// `lamos stop --force`: ends the supervisor, with which every other process dies.
 pub async fn stop_by_force(common: &Common) -> Outcome {
     let places = places(common)?;
-    if is_free(&places)? {
+    if places.is_free()? {
         tell("Lamos is not running.");
         return Ok(());
     }
@@ -53,18 +53,9 @@ fn is_supervisor(pid: Pid) -> bool {
     command.split(|byte| *byte == 0).any(|word| word == b"--role=supervisor")
 }
 
-/// Whether no supervisor has the data directory.
-pub fn is_free(places: &Places) -> Result<bool, Failure> {
-    match fs::File::open(places.lock()) {
-        Ok(lock) => Ok(flock(&lock, FlockOperation::NonBlockingLockShared).is_ok()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(Failure::new(exit::DATA, format!("cannot read {}: {error}", places.lock().display()))),
-    }
-}
-
 async fn wait_until_free(places: &Places) -> Outcome {
     let until = Instant::now() + PATIENCE;
-    while !is_free(places)? {
+    while !places.is_free()? {
         if Instant::now() > until {
             return Err(Failure::new(exit::OURS, "the supervisor was ended and its lock is still held"));
         }

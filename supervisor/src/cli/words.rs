@@ -11,6 +11,8 @@ use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use ipc::Refusal;
 
+use crate::places::NoPlace;
+
 /// Why a command did not do what it should, and how it ends.
 #[derive(Debug)]
 pub struct Failure {
@@ -41,6 +43,12 @@ impl From<io::Error> for Failure {
             io::ErrorKind::BrokenPipe => Failure::new(crate::exit::PIPE, ""),
             _ => Failure::new(crate::exit::OURS, format!("failed to write the answer: {error}")),
         }
+    }
+}
+
+impl From<NoPlace> for Failure {
+    fn from(error: NoPlace) -> Failure {
+        Failure::new(crate::exit::DATA, error.to_string())
     }
 }
 
