@@ -15,7 +15,7 @@ use ipc::{
     service::Method,
 };
 
-use super::{Tree, not_signed_in, process::State};
+use super::{Everything, Tree, not_signed_in, process::State};
 use crate::hub::{Availability, Blame, Place, SUPERVISOR};
 
 /// Agents that may live at once.
@@ -138,17 +138,8 @@ impl Tree {
     /// Tells the archive which conversation an agent has.
     fn bind(&self, instance: Instance, conversation: ConversationId) {
         let mut state = self.lock();
-        state.last_own_call += 1;
-        let call = CallId(state.last_own_call);
+        let call = state.ask_storage(&BindAgent { instance: instance.0, conversation });
         state.own_calls.insert(call, instance);
-        let header = Header {
-            destination: Some((Role::Storage, Instance(0))),
-            method: BindAgent::NUMBER,
-            call,
-            ..Header::new(Kind::Call)
-        };
-        let body = codec::encode(&BindAgent { instance: instance.0, conversation }).unwrap_or_default();
-        state.hub.frame(Instant::now(), SUPERVISOR, Frame { header, body: body.into() });
         drop(state);
         self.settle();
     }
@@ -212,12 +203,7 @@ impl Tree {
         state.conversations.retain(|_, conversation| conversation.agent != place.1);
         if state.space.is_some() {
             // Nobody waits for the answer: the archive does the same when the conversation gets its next agent.
-            state.last_own_call += 1;
-            let call = CallId(state.last_own_call);
-            let destination = Some((Role::Storage, Instance(0)));
-            let header = Header { destination, method: ReleaseAgent::NUMBER, call, ..Header::new(Kind::Call) };
-            let body = codec::encode(&ReleaseAgent { instance: place.1.0 }).unwrap_or_default();
-            state.hub.frame(Instant::now(), SUPERVISOR, Frame { header, body: body.into() });
+            state.ask_storage(&ReleaseAgent { instance: place.1.0 });
         }
         let calls = state.engaging.remove(&place.1).map(|engaging| engaging.calls).unwrap_or_default();
         drop(state);
@@ -311,5 +297,18 @@ impl Tree {
         for call in calls {
             self.answer::<AllowPorts>(call, result.map(|()| &Done));
         }
+    }
+}
+
+impl Everything {
+    /// Asks the archive in the supervisor's own name. The answer comes as an event, if anybody looks for it.
+    fn ask_storage<M: Method>(&mut self, request: &M) -> CallId {
+        self.last_own_call += 1;
+        let call = CallId(self.last_own_call);
+        let destination = Some((Role::Storage, Instance(0)));
+        let header = Header { destination, method: M::NUMBER, call, ..Header::new(Kind::Call) };
+        let body = codec::encode(request).unwrap_or_default();
+        self.hub.frame(Instant::now(), SUPERVISOR, Frame { header, body: body.into() });
+        call
     }
 }
