@@ -42,7 +42,11 @@ fn knowledge_has_one_direction() {
     assert_eq!(ours, allowed.keys().copied().collect(), "a room is new or gone: say here whom it may know");
     for package in metadata.workspace_packages() {
         for dependency in package.dependencies.iter().filter(|dependency| ours.contains(dependency.name.as_str())) {
-            let may = allowed[package.name.as_str()].contains(&dependency.name.as_str());
+            // The test of hostile processes is a whole Lamos with one of them in it, and drives itself with the harness.
+            let harness = package.name == "lamos"
+                && dependency.name == "integration-tests"
+                && dependency.kind == DependencyKind::Development;
+            let may = harness || allowed[package.name.as_str()].contains(&dependency.name.as_str());
             assert!(may, "{} must not know {}", package.name, dependency.name);
         }
     }
