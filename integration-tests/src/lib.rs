@@ -16,6 +16,7 @@
 )]
 
 pub mod asking;
+pub mod capture;
 pub mod cargo;
 pub mod home;
 pub mod llama;

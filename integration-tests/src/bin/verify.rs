@@ -9,7 +9,8 @@ use std::{
 use integration_tests::cargo::cargo;
 
 /// Debian packages that tests need, by the program that shows they are there.
-const PACKAGES: &[(&str, &str)] = &[("bash", "bash"), ("apt-get", "apt"), ("dpkg-deb", "dpkg"), ("git", "git")];
+const PACKAGES: &[(&str, &str)] =
+    &[("bash", "bash"), ("apt-get", "apt"), ("dpkg-deb", "dpkg"), ("git", "git"), ("ip", "iproute2")];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
