@@ -30,6 +30,9 @@ const BATCH: usize = 16;
 /// Room for the largest piece of a stream and a few small frames behind it.
 const READ_BUFFER: usize = 2 * MAX_DATA;
 
+/// The socket is not asked for less than this at a time.
+const READ_AT_LEAST: usize = 16 << 10;
+
 /// Why no frame comes any more.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
@@ -70,7 +73,12 @@ impl Inbox {
             if let Some(frame) = frame::take(&mut self.buffer)? {
                 return Ok(Some(frame));
             }
-            self.buffer.reserve(frame::wanted(&self.buffer).max(READ_BUFFER / 2));
+            let wanted = frame::wanted(&self.buffer).max(READ_AT_LEAST);
+            if self.buffer.capacity() - self.buffer.len() < wanted {
+                // Up to the whole length again, so that a frame fits that has begun: the place of those before it is used
+                // again if they have gone, and a new one made if they have not.
+                self.buffer.reserve(wanted.max(READ_BUFFER.saturating_sub(self.buffer.len())));
+            }
             if self.socket.read_buf(&mut self.buffer).await? == 0 {
                 let torn = io::Error::from(io::ErrorKind::UnexpectedEof);
                 return if self.buffer.is_empty() { Ok(None) } else { Err(torn.into()) };

@@ -12,7 +12,7 @@ use ipc::{
 };
 
 use super::{
-    Availability, Effect, Hub, Member, Misconduct, Pending, Place, Use, Waiting, quarantine::Fingerprint, taken_back_refusal,
+    Availability, Effect, Hub, Member, Misconduct, Pending, Place, Use, Waiting, quarantine::Request, taken_back_refusal,
 };
 
 /// A call that has a row, before it is known whether it is within it.
@@ -21,7 +21,7 @@ struct Wanted {
     row: &'static Row,
     callee: Option<Place>,
     length: usize,
-    fingerprint: Option<Fingerprint>,
+    request: Option<Request>,
 }
 
 impl Hub {
@@ -67,11 +67,10 @@ impl Hub {
             deadline = deadline.min(parent.deadline);
             trace = parent.trace;
         }
-        // Not of secrets: what is remembered of one is one place more where it can be found. Not of what has a process to
-        // itself: its death is its own.
-        let fingerprint = (!row.sensitive && !row.fresh).then(|| self.quarantine.fingerprint(index, frame.body.as_slice()));
+        // Not of what has a process to itself: its death is its own.
+        let request = if row.fresh || row.sensitive { None } else { self.quarantine.watch(index, &frame.body) };
         let callee = self.choose(to, Some(index));
-        let wanted = Wanted { index, row, callee, length: frame.body.len(), fingerprint };
+        let wanted = Wanted { index, row, callee, length: frame.body.len(), request };
         if let Err(refusal) = self.admit(now, from, &wanted) {
             self.reject(from, header.call, &refusal);
             return Ok(());
@@ -84,7 +83,7 @@ impl Hub {
             asked_as: header.call,
             callee: None,
             row: index,
-            fingerprint,
+            request: wanted.request,
             deadline,
             cancelled: false,
             trace,
@@ -115,7 +114,7 @@ impl Hub {
 
     /// Whether a call that has a row is within it. Counts it if it is.
     fn admit(&mut self, now: Instant, from: Place, wanted: &Wanted) -> Result<(), Refusal> {
-        let &Wanted { index, row, callee, length, fingerprint } = wanted;
+        let &Wanted { index, row, callee, length, ref request } = wanted;
         let Some(member) = self.members.get_mut(&from) else { return Ok(()) };
         if length > row.max_body {
             return Err(Refusal::new(Code::TooLarge, format!("{} takes at most {} bytes, not {length}", row.name, row.max_body)));
@@ -134,7 +133,7 @@ impl Hub {
             let sentence = format!("the {} process has more to read than it should; try again in a moment", row.destination);
             return Err(Refusal::new(Code::Busy, sentence));
         }
-        if fingerprint.is_some_and(|fingerprint| self.quarantine.holds(fingerprint)) {
+        if request.as_ref().is_some_and(|request| self.quarantine.holds(request)) {
             let sentence = format!("this request ended the {} process twice and is not tried again", row.destination);
             return Err(Refusal::new(Code::Quarantined, sentence));
         }

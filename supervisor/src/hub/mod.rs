@@ -19,8 +19,8 @@
 //!
 //! # How much is held
 //!
-//! For each row and process: `in flight` requests of `largest body`, two windows for each stream, and the answers. That
-//! is the bound of the hub's memory, whatever anybody sends. A process that does not keep up with reading gets no new
+//! For each row and process: `in flight` requests of `largest body` (kept until they are answered, see `quarantine`), two
+//! windows for each stream, and the answers. That is the bound of the hub's memory, whatever anybody sends. A process that does not keep up with reading gets no new
 //! calls until it does ([`Hub::set_crowded`]); who asks it is refused as busy.
 //!
 //! **Architecture Invariant:** the hub decodes no body, keeps no clock of its own and does no input or output. It turns
@@ -49,7 +49,7 @@ use ipc::{
     policy::{Marks, Row},
     refusal::Death,
 };
-use quarantine::{Fingerprint, Quarantine};
+use quarantine::{Quarantine, Request};
 
 /// A process as others address it.
 pub type Place = (Role, Instance);
@@ -212,8 +212,8 @@ struct Pending {
     /// Who works on it; `None` while it waits for somebody.
     callee: Option<Place>,
     row: usize,
-    /// What the quarantine knows it by, if it is to know it.
-    fingerprint: Option<Fingerprint>,
+    /// What the quarantine recognises it by, if it is to.
+    request: Option<Request>,
     deadline: Instant,
     cancelled: bool,
     trace: TraceId,
@@ -402,8 +402,8 @@ impl Hub {
         if frame.header.kind == Kind::Answer && row.sensitive != frame.header.flags.has(Flags::SENSITIVE) {
             return Err(Misconduct::WrongKind);
         }
-        if let Some(fingerprint) = call.fingerprint {
-            self.quarantine.answered(fingerprint);
+        if let Some(request) = &call.request {
+            self.quarantine.answered(request);
         }
         frame.header.method = row.method;
         if row.fresh {
@@ -522,8 +522,8 @@ impl Hub {
         self.crowded.remove(&place);
         for id in member.serving {
             let Some(call) = self.calls.get(&id) else { continue };
-            if let (Some(fingerprint), Blame::Work) = (call.fingerprint, blame) {
-                self.quarantine.died(fingerprint);
+            if let (Some(request), Blame::Work) = (&call.request, blame) {
+                self.quarantine.died(request);
             }
             self.refuse(id, &Refusal::peer_died(place.0.name(), death));
         }

@@ -5,11 +5,26 @@ use std::{
     hash::{BuildHasher as _, RandomState},
 };
 
+use ipc::frame::Body;
+
 /// Requests that are remembered.
 const REMEMBERED: usize = 64;
 
 /// Deaths after which a request is not passed on.
 const DEADLY: u8 = 2;
+
+/// Bodies up to this length are hashed at once. A longer one is kept until its call is answered, which costs nothing but
+/// the memory that the row allows for it, and hashed only if somebody died meanwhile: hashing 64 KiB costs as much as
+/// moving them (measured).
+const HASHED_AT_ONCE: usize = 1 << 10;
+
+/// A request that is being worked on, so that it can be recognised should its worker die.
+pub(super) enum Request {
+    /// This one.
+    Known(Fingerprint),
+    /// One with this body.
+    Kept { row: usize, body: Body },
+}
 
 /// Tells requests apart by method, length and every byte of the body.
 ///
@@ -26,13 +41,31 @@ pub(super) struct Quarantine {
 }
 
 impl Quarantine {
-    /// What a request is known by here.
-    pub(super) fn fingerprint(&self, row: usize, body: &[u8]) -> Fingerprint {
+    /// What is kept of a request until it is answered. `None` of a secret: what is remembered of one is one place more
+    /// where it can be found.
+    pub(super) fn watch(&self, row: usize, body: &Body) -> Option<Request> {
+        let Body::Plain(bytes) = body else { return None };
+        Some(if bytes.len() <= HASHED_AT_ONCE {
+            Request::Known(self.hash(row, bytes))
+        } else {
+            Request::Kept { row, body: Body::Plain(bytes.clone()) }
+        })
+    }
+
+    fn hash(&self, row: usize, body: &[u8]) -> Fingerprint {
         Fingerprint(self.key.hash_one((row, body)))
     }
 
+    fn fingerprint(&self, request: &Request) -> Fingerprint {
+        match request {
+            Request::Known(fingerprint) => *fingerprint,
+            Request::Kept { row, body } => self.hash(*row, body.as_slice()),
+        }
+    }
+
     /// Its worker died while it worked on this.
-    pub(super) fn died(&mut self, request: Fingerprint) {
+    pub(super) fn died(&mut self, request: &Request) {
+        let request = self.fingerprint(request);
         if let Some((_, deaths)) = self.suspects.iter_mut().find(|(suspect, _)| *suspect == request) {
             *deaths = deaths.saturating_add(1);
             return;
@@ -44,12 +77,20 @@ impl Quarantine {
     }
 
     /// Its worker answered: it was not to blame.
-    pub(super) fn answered(&mut self, request: Fingerprint) {
+    pub(super) fn answered(&mut self, request: &Request) {
+        if self.suspects.is_empty() {
+            return;
+        }
+        let request = self.fingerprint(request);
         self.suspects.retain(|(suspect, _)| *suspect != request);
     }
 
     /// Whether it must not be passed on.
-    pub(super) fn holds(&self, request: Fingerprint) -> bool {
+    pub(super) fn holds(&self, request: &Request) -> bool {
+        if self.suspects.iter().all(|&(_, deaths)| deaths < DEADLY) {
+            return false;
+        }
+        let request = self.fingerprint(request);
         self.suspects.iter().any(|&(suspect, deaths)| suspect == request && deaths >= DEADLY)
     }
 }
