@@ -12,6 +12,13 @@ impl Samples {
         self.0.push(time);
     }
 
+    /// More, if they are to count.
+    pub fn extend(&mut self, counts: bool, times: impl IntoIterator<Item = Duration>) {
+        // They are taken either way.
+        let times = times.into_iter();
+        if counts { self.0.extend(times) } else { times.for_each(drop) }
+    }
+
     /// None was taken.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -3,7 +3,10 @@
 mod ask;
 mod calls;
 mod figures;
+mod idle;
+mod load;
 mod memory;
+mod others;
 mod peers;
 mod python;
 mod restart;
@@ -16,8 +19,11 @@ pub const ALL: &[(&str, fn())] = &[
     ("hub calls", calls::measure),
     ("hub streams", streams::measure),
     ("hub bystander", streams::bystander),
+    ("a thousand calls", load::concurrent),
+    ("a million messages", load::a_million),
     ("restart", restart::measure),
     ("ask", ask::measure),
     ("memory", memory::measure),
     ("python", python::measure),
+    ("idle", idle::measure),
 ];

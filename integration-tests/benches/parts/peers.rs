@@ -26,6 +26,7 @@ pub fn peer(name: &str) {
     let socket = UnixStream::from(rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3).unwrap());
     match name.split_once(':') {
         Some(("echo", length)) => echo(socket, length.parse().unwrap()),
+        Some(("channel", name)) => super::others::Channel::echo(name),
         None if name == "hello" => (&socket).write_all(&[1]).unwrap(),
         None if name == "endpoint" => serve(socket),
         _ => panic!("{name} is no peer"),
