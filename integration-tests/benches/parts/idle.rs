@@ -35,12 +35,13 @@ fn used(pid: i32) -> (Duration, u64) {
 pub fn measure() {
     let home = Home::new();
     let _serve = Serve::start(&home);
-    home.run(["ask", "--no-model", "What is 17 percent of 310?"]).good();
     on_wire(async {
+        let attached = Attached::to(&home);
+        attached.demo().await;
         let to = Options { role: Some(Role::Llm), ..Options::default() };
-        Attached::to(&home).client.call_with(&Echo { bytes: vec![] }, to).await.unwrap();
+        attached.client.call_with(&Echo { bytes: vec![] }, to).await.unwrap();
     });
-    // What the question set in motion has come to rest.
+    // What that set in motion has come to rest.
     thread::sleep(Duration::from_secs(10));
     let processes = home.processes();
     let before: Vec<_> = processes.iter().map(|process| used(process.pid)).collect();

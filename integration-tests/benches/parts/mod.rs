@@ -1,6 +1,7 @@
 //! The parts of `cargo measure`: a new one is a file and a line in [`ALL`].
 
 mod ask;
+mod busy;
 mod calls;
 mod figures;
 mod idle;
@@ -21,6 +22,7 @@ pub const ALL: &[(&str, fn())] = &[
     ("hub bystander", streams::bystander),
     ("a thousand calls", load::concurrent),
     ("a million messages", load::a_million),
+    ("busy", busy::measure),
     ("restart", restart::measure),
     ("ask", ask::measure),
     ("memory", memory::measure),
