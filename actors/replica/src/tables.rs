@@ -11,12 +11,18 @@ use std::{
     sync::Arc,
 };
 
-use heed::{Database, Env, EnvOpenOptions, RoTxn, RwTxn, WithoutTls, types::Bytes};
+use heed::{Database, Env, EnvFlags, EnvOpenOptions, RoTxn, RwTxn, WithoutTls, types::Bytes};
 
 use crate::{Damage, ReplicaError, StoreKeys, Writer, read::Snapshot};
 
 /// Address space reserved for the map, and so the most the database may grow to. Reserved, not used.
 pub(crate) const MAP_SIZE: usize = 64 << 30;
+
+/// The file of the database.
+const DATA: &str = "data.mdb";
+
+/// Its name while it is being made.
+const NEW: &str = "new.mdb";
 
 /// The layout of the tables. A step to the next one is a file of its own, with a copy made before.
 const FORMAT: u32 = 1;
@@ -88,9 +94,11 @@ pub struct Replica {
 impl Replica {
     /// Opens the store in this directory, or makes a new one in an empty directory.
     pub fn open(directory: &Path, keys: StoreKeys) -> Result<Replica, ReplicaError> {
-        let fresh = !directory.join("data.mdb").exists();
-        let mut options = EnvOpenOptions::new().read_txn_without_tls();
-        options.map_size(MAP_SIZE).max_dbs(TABLES).max_readers(16);
+        // An empty file is what a program before this one left when it was ended while it made the store.
+        if fs::metadata(directory.join(DATA)).map_or(true, |data| data.len() == 0) {
+            make(directory, &keys)?;
+        }
+        let options = options();
         // SAFETY: the file is in a directory that only this person can enter, one supervisor has its lock, and it starts
         // one archive for it; nobody else changes the file while it is mapped. It is not on a network file system unless
         // the person put it there against the words of the README.
@@ -101,10 +109,6 @@ impl Replica {
         let tables = Tables::create(&env, &mut txn)?;
         check_meta(&tables, &mut txn, &keys)?;
         txn.commit()?;
-        if fresh {
-            // The names of new files must be on disk before anything in them is promised to be.
-            fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(ReplicaError::from)?;
-        }
         Ok(Replica { env, tables, keys: Arc::new(keys), directory: directory.to_owned() })
     }
 
@@ -125,7 +129,7 @@ impl Replica {
 
     /// Bytes of the database file.
     pub fn bytes_on_disk(&self) -> io::Result<u64> {
-        Ok(fs::metadata(self.directory.join("data.mdb"))?.len())
+        Ok(fs::metadata(self.directory.join(DATA))?.len())
     }
 
     /// What a failed commit means. LMDB calls a write that was cut short, as on a full disk, an input/output error
@@ -152,11 +156,39 @@ impl Replica {
 /// Bytes that must find room for a disk not to be called full: a few pages and what they hang on.
 const PROBE: usize = 64 << 10;
 
+fn options() -> EnvOpenOptions<WithoutTls> {
+    let mut options = EnvOpenOptions::new().read_txn_without_tls();
+    options.map_size(MAP_SIZE).max_dbs(TABLES).max_readers(16);
+    options
+}
+
+/// Makes an empty store. LMDB syncs its first pages with its first commit and not before, so a power cut until then leaves
+/// a file that is none. Therefore it is made under another name and takes its own when it is on disk.
+fn make(directory: &Path, keys: &StoreKeys) -> Result<(), ReplicaError> {
+    let new = directory.join(NEW);
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    let mut options = options();
+    // SAFETY: as in `Replica::open`; nobody else knows this file, so nobody needs to be locked out.
+    let env = unsafe { options.flags(EnvFlags::NO_SUB_DIR | EnvFlags::NO_LOCK).open(&new) }?;
+    let mut txn = env.write_txn()?;
+    let tables = Tables::create(&env, &mut txn)?;
+    check_meta(&tables, &mut txn, keys)?;
+    txn.commit()?;
+    env.prepare_for_closing().wait();
+    fs::rename(&new, directory.join(DATA))?;
+    // The name must be on disk before anything under it is promised to be.
+    fs::File::open(directory).and_then(|directory| directory.sync_all())?;
+    Ok(())
+}
+
 /// A file that was cut off would end the process the moment a missing page is touched, so it is measured first.
 fn check_length(env: &Env<WithoutTls>, directory: &Path) -> Result<(), ReplicaError> {
     let page = env.stat().page_size as u64;
     let wanted = (env.info().last_page_number as u64 + 1) * page;
-    let length = fs::metadata(directory.join("data.mdb"))?.len();
+    let length = fs::metadata(directory.join(DATA))?.len();
     if length < wanted {
         return Err(Damage::File(format!("it has {length} bytes of at least {wanted}")).into());
     }

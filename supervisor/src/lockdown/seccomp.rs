@@ -111,7 +111,7 @@ fn group(calls: Calls) -> Vec<When> {
         Calls::LockMemory => always![SYS_mlock SYS_munlock],
         Calls::Directory => {
             let mut calls = always![
-                SYS_openat SYS_newfstatat SYS_statx SYS_getdents64 SYS_unlinkat SYS_renameat2 SYS_mkdirat SYS_flock
+                SYS_openat SYS_newfstatat SYS_statx SYS_getdents64 SYS_unlinkat SYS_renameat SYS_renameat2 SYS_mkdirat SYS_flock
                 SYS_fallocate SYS_msync SYS_pwritev SYS_preadv SYS_sync_file_range SYS_fadvise64 SYS_fstatfs SYS_dup SYS_uname SYS_readlinkat
             ];
             #[cfg(target_arch = "x86_64")]
