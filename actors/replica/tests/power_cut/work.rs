@@ -1,0 +1,238 @@
+//! What an archive does all day, in small, and all that can be read of an archive.
+
+use std::{collections::BTreeSet, path::Path};
+
+use replica::{
+    Draft, Kept, Record, Replica, ReplicaError, Snapshot, StoreKeys,
+    body::{self, Attachment, Author, Body, FileBody, FileRemoved, Message, Outcome, Part, Status, Step, Title, Trace},
+};
+
+use crate::{
+    chance::Chance,
+    record::{self, Op},
+};
+
+const SPACE: [u8; 16] = [7; 16];
+const DEVICE: [u8; 32] = [8; 32];
+const KINDS: std::ops::RangeInclusive<u16> = body::CONVERSATION..=body::FILE_REMOVED;
+
+/// Work that was recorded.
+pub(crate) struct Recorded {
+    /// What was done to the directory.
+    pub(crate) ops: Vec<Op>,
+    /// All that could be read after nothing, one, two … pieces of work.
+    pub(crate) states: Vec<String>,
+}
+
+pub(crate) fn open(directory: &Path) -> Result<Replica, ReplicaError> {
+    Replica::open(directory, StoreKeys::new(&[9; 32], SPACE, DEVICE))
+}
+
+/// Makes a store in an empty directory and works in it, `batches` transactions of which each is acknowledged.
+pub(crate) fn work(directory: &Path, batches: usize, chance: &mut Chance) -> Recorded {
+    record::begin(directory);
+    let replica = open(directory).unwrap();
+    let mut writer = replica.writer().unwrap();
+    record::acknowledged(directory);
+    let mut states = vec![read(&replica).unwrap()];
+    let mut begun = 0;
+    let mut kept: Vec<(Kept, Draft)> = Vec::new();
+    for _ in 0..batches {
+        let signs = chance.below(4) == 0;
+        let size = if chance.below(5) == 0 { 40 } else { 4 };
+        let drafts: Vec<Draft> = (0..1 + chance.below(size)).map(|_| draft(&mut begun, &replica, chance)).collect();
+        let unsigned = replica.snapshot().unwrap().unsigned(if signs { 1 + chance.below(60) as usize } else { 0 }).unwrap();
+        let results = writer
+            .write(|batch| {
+                unsigned.iter().try_for_each(|(position, _)| batch.sign(*position, &[5; 64]))?;
+                drafts.iter().map(|draft| batch.append(draft)).collect::<Result<Vec<_>, _>>()
+            })
+            .unwrap();
+        record::acknowledged(directory);
+        kept.extend(results.into_iter().zip(drafts).filter_map(|(result, draft)| Some((result.ok()?, draft))));
+        states.push(read(&replica).unwrap());
+    }
+    let ops = record::end(directory);
+    as_it_was_said(&replica, &kept);
+    Recorded { ops, states }
+}
+
+/// Every event that was acknowledged is there with the words that were given.
+fn as_it_was_said(replica: &Replica, kept: &[(Kept, Draft)]) {
+    let snapshot = replica.snapshot().unwrap();
+    let records: Vec<Record> = KINDS.flat_map(|kind| snapshot.newest(kind, usize::MAX).unwrap()).collect();
+    assert_eq!(records.len(), kept.iter().map(|(kept, _)| kept.position).collect::<BTreeSet<_>>().len());
+    for (kept, draft) in kept {
+        let record = records.iter().find(|record| record.event.position == kept.position).unwrap();
+        assert_eq!((record.event.id, &record.event.header.entity, &record.body), (kept.id, &draft.entity, &draft.body));
+    }
+}
+
+fn noise(chance: &mut Chance, most: u64) -> String {
+    let length = chance.below(most) as usize;
+    let mut bytes = vec![0; length / 2];
+    blake3::Hasher::new().update(&chance.below(u64::MAX).to_le_bytes()).finalize_xof().fill(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn id(chance: &mut Chance) -> [u8; 16] {
+    std::array::from_fn(|_| chance.below(256) as u8)
+}
+
+fn draft(begun: &mut u64, replica: &Replica, chance: &mut Chance) -> Draft {
+    let what = if *begun == 0 { 0 } else { chance.below(16) };
+    let some = chance.below(*begun);
+    let conversation = |number: u64| replica.keys().blind("conversation", &[&number.to_le_bytes()]);
+    let path = format!("user/notes/{}.md", chance.below(12));
+    let file = replica.keys().blind("file", &[path.as_bytes()]);
+    let (entity, body, once) = match what {
+        0 => {
+            *begun += 1;
+            let entity = conversation(*begun - 1);
+            (entity, Body::Conversation(Title { title: noise(chance, 500) }), Some(entity))
+        }
+        1..=7 => {
+            let id = id(chance);
+            let most = if chance.below(6) == 0 { 60_000 } else { 600 };
+            let message = Message {
+                id,
+                turn: [1; 16],
+                author: if chance.below(2) == 0 { Author::Person } else { Author::Assistant },
+                parts: vec![Part::Text(noise(chance, most))],
+                attachments: Vec::new(),
+                status: Status::Complete,
+                made_by: "a model".into(),
+            };
+            (conversation(some), Body::Message(message), Some(id))
+        }
+        8 => (conversation(some), Body::Title(Title { title: noise(chance, 500) }), None),
+        9..=10 => {
+            let step = Step { tool: "t".into(), input: noise(chance, 900), output: String::new(), ok: true, millis: 3 };
+            let trace = Trace {
+                turn: id(chance),
+                goal: noise(chance, 90),
+                skill: String::new(),
+                model: "a model".into(),
+                steps: vec![step],
+                outcome: Outcome::Answered,
+                millis: 5,
+                tokens_in: 7,
+                tokens_out: 9,
+            };
+            (conversation(some), Body::Trace(trace), None)
+        }
+        11 => {
+            let bytes = noise(chance, 200_000).into_bytes();
+            (conversation(some), Body::Attachment(Attachment { bytes }), Some(id(chance)))
+        }
+        12 => (file, Body::FileRemoved(FileRemoved { path }), None),
+        _ => {
+            let most = if chance.below(4) == 0 { 40_000 } else { 400 };
+            (file, Body::File(FileBody { path, bytes: noise(chance, most).into_bytes() }), None)
+        }
+    };
+    Draft { entity, body, once }
+}
+
+/// All that can be read, as text: two stores are in the same state when this is the same. The chain of events and what
+/// belongs together are checked on the way.
+pub(crate) fn read(replica: &Replica) -> Result<String, String> {
+    let snapshot = replica.snapshot().map_err(|error| error.to_string())?;
+    let fails = |error: ReplicaError| error.to_string();
+    let mut digest = blake3::Hasher::new();
+    let mut said = |what: &dyn std::fmt::Debug, bytes: &[u8]| {
+        digest.update(format!("{what:?} {}", bytes.len()).as_bytes());
+        digest.update(bytes);
+    };
+    let events = snapshot.after(0, usize::MAX).map_err(fails)?;
+    let mut previous = [0; 32];
+    for (event, number) in events.iter().zip(1..) {
+        let header = &event.header;
+        let hash = *blake3::hash(&header.encode()).as_bytes();
+        if (event.position, header.sequence, header.previous, event.id) != (number, number, previous, hash) {
+            return Err(format!("the chain is broken at place {number}: {event:?}"));
+        }
+        previous = event.id;
+        said(&event.position, &header.encode());
+        said(&"signed", event.signature.as_ref().map_or(&[], |signature| &signature[..]));
+    }
+    let mut bodies = 0;
+    for kind in KINDS {
+        for record in snapshot.newest(kind, usize::MAX).map_err(fails)? {
+            bodies += 1;
+            if events.get(record.event.position as usize - 1) != Some(&record.event) {
+                return Err(format!("the index of kinds names another event: {record:?}"));
+            }
+            kept_once(&snapshot, &record)?;
+            said(&record.event.position, &record.body.to_bytes());
+        }
+    }
+    if bodies != events.len() {
+        return Err(format!("{} events have {bodies} bodies", events.len()));
+    }
+    let conversations = snapshot.conversations(None, usize::MAX).map_err(fails)?;
+    for (id, view) in &conversations.items {
+        let messages = snapshot.messages(id, 0, usize::MAX, usize::MAX).map_err(fails)?;
+        let of_it = || events.iter().filter(|event| event.header.entity == *id);
+        let changed = of_it().map(|event| event.header.clock.0).max();
+        let spoken = of_it().filter(|event| event.header.kind == body::MESSAGE).count();
+        if (messages.items.len(), Some(view.changed), view.messages as usize) != (spoken, changed, spoken) {
+            return Err(format!("a conversation is not what its events say: {view:?}"));
+        }
+        said(&(id, view), &[]);
+        for message in messages.items {
+            said(&message.event.position, &message.body.to_bytes());
+        }
+    }
+    let files = snapshot.files("", "", usize::MAX).map_err(fails)?;
+    for file in &files.items {
+        let entity = replica.keys().blind("file", &[file.path.as_bytes()]);
+        let content = snapshot.file(&entity).map_err(fails)?.ok_or("a listed file is not there")?;
+        if content.len() as u64 != file.length {
+            return Err(format!("{} has another length", file.path));
+        }
+        said(&file, &content);
+    }
+    let unsigned = snapshot.unsigned(usize::MAX).map_err(fails)?;
+    let without = events.iter().filter(|event| event.signature.is_none()).map(|event| event.position);
+    if !unsigned.iter().map(|(position, _)| *position).eq(without) {
+        return Err("the unsigned events are not those that are listed as unsigned".into());
+    }
+    let counts = snapshot.counts().map_err(fails)?;
+    let begun = events.iter().filter(|event| event.header.kind == body::CONVERSATION).count();
+    if counts != (events.len() as u64, unsigned.len() as u64, begun as u64) || conversations.items.len() != begun {
+        return Err(format!("counted {counts:?} of {}, {}, {begun}", events.len(), unsigned.len()));
+    }
+    Ok(format!("{} events, {}", events.len(), digest.finalize().to_hex()))
+}
+
+/// What must be kept once is found under its identity.
+fn kept_once(snapshot: &Snapshot<'_>, record: &Record) -> Result<(), String> {
+    let identity = match &record.body {
+        Body::Conversation(_) => record.event.header.entity,
+        Body::Message(message) => message.id,
+        _ => return Ok(()),
+    };
+    match snapshot.once(record.event.header.kind, &identity) {
+        Ok(Some(found)) if found == *record => Ok(()),
+        other => Err(format!("{record:?} is kept once, and under its identity is {other:?}")),
+    }
+}
+
+/// Goes on working in a store, closes it, and finds there what was written.
+pub(crate) fn goes_on(directory: &Path) -> Result<(), String> {
+    let fails = |error: ReplicaError| error.to_string();
+    let entity = [0xee; 16];
+    let body = Body::Conversation(Title { title: "afterwards".into() });
+    {
+        let replica = open(directory).map_err(fails)?;
+        let mut writer = replica.writer().map_err(fails)?;
+        let draft = Draft { entity, body: body.clone(), once: Some(entity) };
+        let kept = writer.write(|batch| batch.append(&draft)).map_err(fails)?;
+        kept.map_err(|refused| refused.to_string())?;
+    }
+    let replica = open(directory).map_err(fails)?;
+    read(&replica)?;
+    let found = replica.snapshot().and_then(|snapshot| snapshot.once(body::CONVERSATION, &entity)).map_err(fails)?;
+    if found.is_some_and(|record| record.body == body) { Ok(()) } else { Err("what was written afterwards is lost".into()) }
+}
