@@ -15,6 +15,7 @@ mod exit;
 mod hub;
 mod lockdown;
 mod places;
+mod probe;
 mod role;
 mod supervise;
 mod tenants;

@@ -26,8 +26,11 @@ use rustix::{
 };
 
 use crate::{
-    lockdown::{self, Birthright, rights},
-    tenants,
+    lockdown::{
+        self, Birthright,
+        rights::{self, Rights},
+    },
+    probe, tenants,
     tree::spawn::MAX_HANDED,
 };
 
@@ -56,6 +59,9 @@ fn begin(role: Role, begun: Instant) -> io::Result<()> {
         return Err(io::Error::other(format!("the supervisor speaks of {} in version {}", start.role, start.hello.program)));
     }
     start_log(start.log);
+    if let Some(probe) = &start.probe {
+        return probe::run(&start, probe, data, &control, handed, parent);
+    }
     let mut report = Report::default();
     let prepared = prepare(&start, handed, parent, &mut report);
     report.micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -66,23 +72,36 @@ fn begin(role: Role, begun: Instant) -> io::Result<()> {
 
 /// Takes what the role needs and then everything else away.
 fn prepare(start: &Start, handed: Vec<OwnedFd>, parent: i32, report: &mut Report) -> Result<tenants::Prepared, Refusal> {
-    let cannot =
-        |error: &dyn std::fmt::Display| Refusal::new(Code::CannotStart, format!("the {} process failed to {error}", start.role));
+    let (prepared, rights, birthright) = take(start, handed, parent)?;
+    (report.walls, report.proofs) = lockdown::enter(rights, &birthright).map_err(|breach| cannot(start.role, &breach))?;
+    Ok(prepared)
+}
+
+/// Takes what the role needs, while it may still take it.
+pub(crate) fn take(
+    start: &Start,
+    handed: Vec<OwnedFd>,
+    parent: i32,
+) -> Result<(tenants::Prepared, &'static Rights, Birthright), Refusal> {
     let prepared = tenants::prepare(&start.work, start.generation, handed)?;
-    let rights = rights::of(start.role).ok_or_else(|| cannot(&"find its rights"))?;
+    let rights = rights::of(start.role).ok_or_else(|| cannot(start.role, &"find its rights"))?;
     let mut birthright = Birthright { directory: None, ports: Vec::new(), parent };
     match &start.work {
         Work::Storage { directory, .. } => {
             let path: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(directory.as_slice());
             let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
             let directory = rustix::fs::open(path, flags, rustix::fs::Mode::empty());
-            birthright.directory = Some(directory.map_err(|error| cannot(&format!("open its directory: {error}")))?);
+            birthright.directory = Some(directory.map_err(|error| cannot(start.role, &format!("open its directory: {error}")))?);
         }
         Work::Llm { ports } => birthright.ports = [&[443, 53], &ports[..]].concat(),
         Work::Crypto | Work::Agent { .. } | Work::Code => {}
     }
-    (report.walls, report.proofs) = lockdown::enter(rights, &birthright).map_err(|breach| cannot(&breach))?;
-    Ok(prepared)
+    Ok((prepared, rights, birthright))
+}
+
+/// Why a process does not start, in a sentence.
+pub(crate) fn cannot(role: Role, error: &dyn std::fmt::Display) -> Refusal {
+    Refusal::new(Code::CannotStart, format!("the {role} process failed to {error}"))
 }
 
 /// The life of the process.

@@ -44,6 +44,49 @@ pub struct Start {
     pub work: Work,
     /// The least important log line it writes.
     pub log: LogLevel,
+    /// It is there for nothing but to try what its role must not be able to do.
+    pub probe: Option<Probe>,
+}
+
+/// What a probe tries its acts on, and which is the first.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Probe {
+    /// Place of the first act in the list of acts, which is the same at both ends.
+    pub act: u32,
+    /// Its first step.
+    pub step: u32,
+    /// The person's home directory, as the operating system spells it.
+    pub home: Vec<u8>,
+    /// The data directory.
+    pub data: Vec<u8>,
+    /// The file of wrapped keys.
+    pub slots: Vec<u8>,
+    /// The log.
+    pub log: Vec<u8>,
+    /// The control socket.
+    pub control: Vec<u8>,
+    /// The name of an abstract socket that listens.
+    pub unnamed: Vec<u8>,
+    /// Pids of the other processes, one of each role at most.
+    pub others: Vec<i32>,
+}
+
+/// What a probe says, in frames of kind `Data`.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Probed {
+    /// It cannot be locked down, and this is why.
+    Failed(Refusal),
+    /// It is about to try something, which may end it.
+    Tries {
+        /// Its place in the list of acts.
+        act: u32,
+        /// Which of the things it is tried on.
+        step: u32,
+    },
+    /// It has tried it and lives: the number of the error, 0 if it succeeded.
+    Came(i32),
+    /// It has tried everything.
+    Done,
 }
 
 /// What a process works on from its birth, and what its rights are made from.

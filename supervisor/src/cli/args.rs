@@ -235,6 +235,10 @@ pub struct Ps {
     /// Show what is enforced on each process, and what it tried and could not do
     #[arg(long)]
     pub rights: bool,
+
+    /// Try in a process of each role everything it must not be able to do, and print what came of it
+    #[arg(long, requires = "rights")]
+    pub prove: bool,
 }
 
 /// Arguments of `stop`.

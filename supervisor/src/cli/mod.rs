@@ -11,6 +11,7 @@ mod doctor;
 mod history;
 mod models;
 mod policy;
+mod prove;
 mod ps;
 mod reset;
 mod session;

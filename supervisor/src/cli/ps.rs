@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::{
     args::{Common, Ps, Restart},
+    prove,
     session::{self, Session, places},
     sign_in::sign_in,
     words::{self, Failure, Outcome, bytes, plain, span, table, tell},
@@ -39,7 +40,7 @@ fn ask(common: &Common, method: &str, params: Value) -> Result<Option<Value>, Fa
     }
 }
 
-fn not_running() -> Failure {
+pub fn not_running() -> Failure {
     Failure::new(exit::ELSEWHERE, "Lamos is not running; `lamos serve` keeps it up")
 }
 
@@ -55,7 +56,7 @@ pub fn status(common: &Common) -> Result<Option<Status>, Failure> {
 /// `lamos ps`.
 pub async fn ps(common: &Common, args: &Ps) -> Outcome {
     if args.rights {
-        return rights(common).await;
+        return rights(common, args.prove).await;
     }
     let status = status(common)?.ok_or_else(not_running)?;
     if common.json {
@@ -101,14 +102,18 @@ fn memory(memory: Memory) -> String {
 }
 
 /// `lamos ps --rights`: every role is woken, so that what is enforced on it can be shown.
-async fn rights(common: &Common) -> Outcome {
+async fn rights(common: &Common, prove: bool) -> Outcome {
     let session = Session::open(common, false).await?;
-    let result = show_rights(&session, common).await;
+    let result = match wake(&session, common).await {
+        Ok(()) if prove => prove::prove(common).await,
+        Ok(()) => show_rights(common),
+        Err(failure) => Err(failure),
+    };
     session.close().await;
     result
 }
 
-async fn show_rights(session: &Session, common: &Common) -> Outcome {
+async fn wake(session: &Session, common: &Common) -> Outcome {
     sign_in(session, common).await?;
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|error| Failure::new(exit::OURS, format!("failed to get random bytes: {error}")))?;
@@ -117,13 +122,23 @@ async fn show_rights(session: &Session, common: &Common) -> Outcome {
         let options = Options { role: Some(role), ..Options::default() };
         session.client.call_with(&Echo { bytes: Vec::new() }, options).await?;
     }
-    let status = status(common)?.ok_or_else(not_running)?;
+    Ok(())
+}
+
+/// One locked process of each role.
+pub fn one_of_each(status: &Status) -> Vec<&ProcessStatus> {
     let mut seen: Vec<&ProcessStatus> = Vec::new();
     for process in status.processes.iter().filter(|process| !process.walls.is_empty()) {
         if !seen.iter().any(|other| other.role == process.role) {
             seen.push(process);
         }
     }
+    seen
+}
+
+fn show_rights(common: &Common) -> Outcome {
+    let status = status(common)?.ok_or_else(not_running)?;
+    let seen = one_of_each(&status);
     if common.json {
         let roles: Vec<Value> = seen
             .iter()

@@ -1,6 +1,6 @@
 //! What can be asked over the control socket.
 
-use ipc::{Role, link, messages::start::Hello, policy};
+use ipc::{Refusal, Role, link, messages::start::Hello, policy};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
@@ -40,8 +40,9 @@ pub struct AttachParams {
     pub serves: bool,
 }
 
+/// Of `restart` and `prove`.
 #[derive(Deserialize)]
-struct RestartParams {
+struct RoleParams {
     role: String,
 }
 
@@ -69,12 +70,13 @@ pub async fn answer(tree: &Tree, line: &str) -> Next {
             tree.drain();
             Next::Say(rpc::result(&id, json!({})))
         }
-        "restart" => match serde_json::from_value::<RestartParams>(params) {
+        "restart" | "prove" => match serde_json::from_value::<RoleParams>(params) {
             Ok(params) => Next::Say(match params.role.parse::<Role>() {
-                Ok(role) => match tree.restart(role) {
-                    Ok(()) => rpc::result(&id, json!({})),
-                    Err(refusal) => rpc::refused(&id, &refusal),
-                },
+                Ok(role) => {
+                    let result =
+                        if method == "prove" { proven(tree, role).await } else { tree.restart(role).map(|()| json!({})) };
+                    result.map_or_else(|refusal| rpc::refused(&id, &refusal), |result| rpc::result(&id, result))
+                }
                 Err(error) => rpc::error(&id, INVALID_PARAMS, &format!("failed to {error}")),
             }),
             Err(error) => bad(error),
@@ -89,6 +91,12 @@ pub async fn answer(tree: &Tree, line: &str) -> Next {
         },
         _ => Next::Say(rpc::error(&id, METHOD_NOT_FOUND, &format!("there is no method {method:?}"))),
     }
+}
+
+/// What came of everything that a role tried.
+async fn proven(tree: &Tree, role: Role) -> Result<Value, Refusal> {
+    let proven = tree.prove(role).await?;
+    serde_json::to_value(proven).map_err(|error| Refusal::internal(error.to_string()))
 }
 
 /// The rows that match, as the table has them.

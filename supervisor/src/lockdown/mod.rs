@@ -2,11 +2,13 @@
 //!
 //! The steps are in the order in which they take rights away: namespaces, limits, capabilities, Landlock, seccomp. Where
 //! the kernel refuses namespaces, Landlock and seccomp alone must suffice; where it has no Landlock or no seccomp, the
-//! role does not start. Then every act that [`rights`] forbids is tried; one that succeeds ends the process.
+//! role does not start. Then the acts of [`acts`] that take no time and that [`rights`] forbids are tried; one that succeeds
+//! ends the process. All of them are tried when somebody asks, by a process that is there for nothing else
+//! ([`crate::probe`]).
 //!
 //! **Architecture Invariant:** nothing here is ever loosened to get a role to start, and nothing of it is undone later.
 
-mod acts;
+pub mod acts;
 #[cfg(target_os = "linux")]
 mod landlocked;
 #[cfg(target_os = "linux")]
@@ -59,6 +61,14 @@ pub fn enter(rights: &Rights, birthright: &Birthright) -> Result<(Vec<Wall>, Vec
     let proofs = acts::prove(rights, birthright)?;
     walls.extend(Here::seal(rights)?);
     Ok((walls, proofs))
+}
+
+/// The numbers of the system calls that a process with these rights must not make.
+pub fn unlisted(rights: &Rights) -> Result<Vec<std::ffi::c_long>, Breach> {
+    #[cfg(target_os = "linux")]
+    return seccomp::unlisted(rights);
+    #[cfg(not(target_os = "linux"))]
+    return Ok(Vec::new());
 }
 
 fn wall(name: &str, enforced: bool, detail: impl Into<String>) -> Wall {

@@ -1,7 +1,8 @@
 //! What each role may do once it has locked itself down: design §2 as data, read top to bottom.
 //!
-//! A right that is not in this table does not exist, and [`acts`](super::acts) tries what the table forbids, so a new
-//! right cannot be granted without the proof of its absence elsewhere.
+//! A right that is not in this table does not exist. The acts that are tried are listed by the rights in it
+//! ([`acts`](super::acts)): a new right does not compile before there is an act that it allows, and every role that has
+//! not got it must then fail at that act.
 
 use ipc::Role;
 
@@ -64,6 +65,30 @@ pub enum Calls {
     Directory,
     /// Connect over TCP.
     TcpConnect,
+}
+
+/// One right that a role has or has not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// Files it may open.
+    Files(Files),
+    /// Sockets it may make.
+    Network(Network),
+    /// System calls.
+    Calls(Calls),
+    /// As much address space as it likes.
+    AddressSpace,
+}
+
+impl Rights {
+    /// Every right in it. A field that is added here must be taken apart before this compiles; the ones left out take
+    /// away and give nothing.
+    pub fn each(&self) -> impl Iterator<Item = Right> {
+        let Rights { role: _, files, network, calls, forbidden: _, open_files: _, address_space, undumpable: _ } = self;
+        let unlimited = address_space.is_none().then_some(Right::AddressSpace);
+        let calls = calls.iter().map(|&calls| Right::Calls(calls));
+        [Right::Files(*files), Right::Network(*network)].into_iter().chain(calls).chain(unlimited)
+    }
 }
 
 const GIB: u64 = 1 << 30;

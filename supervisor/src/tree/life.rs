@@ -109,16 +109,7 @@ impl Tree {
         if state.draining || state.role(role).degraded.is_some() || state.processes.contains_key(&(role, ONLY)) {
             return;
         }
-        let work = match role {
-            Role::Crypto => Work::Crypto,
-            Role::Llm => Work::Llm { ports: state.ports.iter().copied().collect() },
-            Role::Storage => {
-                let Some(space) = &state.space else { return };
-                let directory = state.places.spaces().join(space).as_os_str().as_bytes().to_vec();
-                Work::Storage { directory, first: true }
-            }
-            _ => return,
-        };
+        let Some(work) = state.work(role) else { return };
         state.role(role).generation += 1;
         let generation = Generation(state.role(role).generation);
         drop(state);
@@ -143,8 +134,15 @@ impl Tree {
 
     fn start(&self, place: Place, generation: Generation, work: Work) {
         let mut state = self.lock();
-        let start =
-            Start { hello: Hello::ours(), role: place.0, instance: place.1.0, generation: generation.0, work, log: state.level };
+        let start = Start {
+            hello: Hello::ours(),
+            role: place.0,
+            instance: place.1.0,
+            generation: generation.0,
+            work,
+            log: state.level,
+            probe: None,
+        };
         let handed = if place.0 == Role::Crypto { vec![state.slots.as_fd()] } else { Vec::new() };
         let spawned = spawn(&start, &handed);
         drop(handed);
@@ -434,6 +432,21 @@ impl Tree {
             let _ = parent.sync_all();
         }
         Ok(())
+    }
+}
+
+impl super::Everything {
+    /// What a permanent role works on now; `None` for the others, and for the archive while none is open.
+    pub(super) fn work(&self, role: Role) -> Option<Work> {
+        match role {
+            Role::Crypto => Some(Work::Crypto),
+            Role::Llm => Some(Work::Llm { ports: self.ports.iter().copied().collect() }),
+            Role::Storage => {
+                let directory = self.places.spaces().join(self.space.as_ref()?).as_os_str().as_bytes().to_vec();
+                Some(Work::Storage { directory, first: true })
+            }
+            _ => None,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod health;
 mod life;
 pub mod log;
 pub mod process;
+pub mod prove;
 mod reap;
 mod restart;
 mod service;
@@ -96,6 +97,8 @@ pub(crate) struct Everything {
     pub(crate) log: Log,
     pub(crate) begun: Instant,
     pub(crate) draining: bool,
+    /// The walls are being tried.
+    proving: bool,
     /// A command line that said it serves; there is one at most.
     pub(crate) serving: Option<Place>,
     level: LogLevel,
@@ -151,6 +154,7 @@ impl Tree {
                 log,
                 begun: Instant::now(),
                 draining: false,
+                proving: false,
                 serving: None,
                 level,
                 slots,
