@@ -94,9 +94,11 @@ pub struct Replica {
 impl Replica {
     /// Opens the store in this directory, or makes a new one in an empty directory.
     pub fn open(directory: &Path, keys: StoreKeys) -> Result<Replica, ReplicaError> {
-        // An empty file is what a program before this one left when it was ended while it made the store.
-        if fs::metadata(directory.join(DATA)).map_or(true, |data| data.len() == 0) {
-            make(directory, &keys)?;
+        match fs::metadata(directory.join(DATA)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => make(directory, &keys)?,
+            // It would be filled anew as if nothing had ever been kept.
+            Ok(data) if data.len() == 0 => return Err(Damage::File("it is empty".to_owned()).into()),
+            _ => {}
         }
         let options = options();
         // SAFETY: the file is in a directory that only this person can enter, one supervisor has its lock, and it starts
