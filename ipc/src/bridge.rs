@@ -7,7 +7,7 @@ use std::{marker::PhantomData, rc::Rc};
 
 use crate::{
     endpoint::{Caller, Options, StreamCall},
-    id::Instance,
+    id::{Instance, TraceId},
     policy::Permits,
     refusal::Refusal,
     role::{Role, Source, source},
@@ -17,6 +17,7 @@ use crate::{
 /// What a process of role `S` may ask of the others.
 pub struct Client<S> {
     caller: Rc<Caller>,
+    trace: Option<TraceId>,
     source: PhantomData<S>,
 }
 
@@ -25,14 +26,25 @@ pub type Bridge = Client<source::Ui>;
 
 impl<S> Clone for Client<S> {
     fn clone(&self) -> Client<S> {
-        Client { caller: Rc::clone(&self.caller), source: PhantomData }
+        Client { caller: Rc::clone(&self.caller), trace: self.trace, source: PhantomData }
     }
 }
 
 impl<S: Source> Client<S> {
     /// A client that speaks over `caller`.
     pub fn new(caller: Rc<Caller>) -> Client<S> {
-        Client { caller, source: PhantomData }
+        Client { caller, trace: None, source: PhantomData }
+    }
+
+    /// The same client for one request: all that it asks for belongs together and has this trace, unless it is asked on
+    /// behalf of a call, whose trace it has then.
+    #[must_use]
+    pub fn within(&self, trace: TraceId) -> Client<S> {
+        Client { trace: Some(trace), ..self.clone() }
+    }
+
+    fn traced(&self, options: Options) -> Options {
+        Options { trace: options.trace.or(self.trace), ..options }
     }
 
     /// Asks the process that answers `M` and waits for its one answer.
@@ -48,7 +60,7 @@ impl<S: Source> Client<S> {
     where
         S: Permits<M>,
     {
-        self.caller.call(request, destination::<M>(options)?, options).await
+        self.caller.call(request, destination::<M>(options)?, self.traced(options)).await
     }
 
     /// Opens a stream to the process that answers `M`.
@@ -56,7 +68,7 @@ impl<S: Source> Client<S> {
     where
         S: Permits<M>,
     {
-        self.caller.open(request, destination::<M>(options)?, options)
+        self.caller.open(request, destination::<M>(options)?, self.traced(options))
     }
 }
 

@@ -215,6 +215,12 @@ impl Refusal {
         codec::encode(self).unwrap_or_default()
     }
 
+    /// The code in the body of a `Refuse` frame, without reading the rest of it: its first byte is the code's place in
+    /// [`Code::ALL`].
+    pub fn code_of(bytes: &[u8]) -> Option<Code> {
+        Code::ALL.get(usize::from(*bytes.first()?)).copied()
+    }
+
     /// Reads the body of a `Refuse` frame.
     pub fn from_body(bytes: &[u8]) -> Refusal {
         codec::decode(bytes).unwrap_or_else(|error| Refusal::internal(format!("read a refusal: {error}")))
@@ -230,6 +236,14 @@ mod tests {
         let refusal = Refusal::new(Code::Internal, "東".repeat(2000));
         assert!(refusal.sentence.len() <= MAX_SENTENCE + '…'.len_utf8());
         assert_eq!(Refusal::from_body(&refusal.to_body()), refusal);
+    }
+
+    #[test]
+    fn the_code_is_read_without_the_rest() {
+        for &code in Code::ALL {
+            assert_eq!(Refusal::code_of(&Refusal::new(code, "why").to_body()), Some(code));
+        }
+        assert_eq!((Refusal::code_of(&[]), Refusal::code_of(&[250])), (None, None));
     }
 
     #[test]

@@ -12,7 +12,8 @@ use crate::{
     frame::Frame,
     header::{Direction, Flags, Header, Kind},
     link::{self, Inbox, LinkError, Outbox},
-    messages::common,
+    messages::{common, start::LogLevel},
+    refusal::Refusal,
     service::Method as _,
 };
 
@@ -28,6 +29,7 @@ pub struct Connection {
     caller: Rc<Caller>,
     serving: Rc<Serving>,
     events: mpsc::Sender<Event>,
+    set_level: Option<Box<dyn Fn(LogLevel)>>,
 }
 
 /// Takes part over two inherited sockets. Must be called inside a tokio runtime.
@@ -47,8 +49,16 @@ fn assemble(data_in: Inbox, data_out: Rc<Outbox>, control: Option<(Inbox, Rc<Out
     let caller = Rc::new(Caller::new(Rc::clone(&data_out), Rc::clone(&control_out)));
     let serving = Rc::new(Serving::new(Rc::clone(&data_out)));
     let (events_in, events_out) = mpsc::channel(EVENTS);
-    let connection =
-        Connection { data_in, control_in, data_out, control_out, caller: Rc::clone(&caller), serving, events: events_in };
+    let connection = Connection {
+        data_in,
+        control_in,
+        data_out,
+        control_out,
+        caller: Rc::clone(&caller),
+        serving,
+        events: events_in,
+        set_level: None,
+    };
     (caller, Events(events_out), connection)
 }
 
@@ -61,6 +71,11 @@ impl Connection {
     /// What sends frames, for who must see them leave before the process exits.
     pub fn outbox(&self) -> Rc<Outbox> {
         Rc::clone(&self.data_out)
+    }
+
+    /// Says what is done when the person wants more or less to be logged. Without it, it is refused.
+    pub fn on_level(&mut self, set: impl Fn(LogLevel) + 'static) {
+        self.set_level = Some(Box::new(set));
     }
 
     /// Moves frames until the connection ends; then every unanswered call of ours is refused.
@@ -128,16 +143,28 @@ impl Connection {
     /// What every process answers in the same way.
     fn answer_common(&self, incoming: Incoming) -> Option<Incoming> {
         match incoming.method() {
-            common::Echo::NUMBER | common::Source::NUMBER => match common::Request::decode(incoming.method(), incoming.body()) {
-                Ok(common::Request::Echo(echo)) => incoming.reply::<common::Echo>().answer(&common::Echoed { bytes: echo.bytes }),
-                Ok(common::Request::Source(source)) => {
-                    tokio::task::spawn_local(pour(incoming, source));
-                }
-                Err(refusal) => incoming.refuse(&refusal),
-            },
+            common::Echo::NUMBER | common::Source::NUMBER | common::SetLevel::NUMBER => {
+                // Not at every level, as what is served otherwise: the way is measured with these.
+                let _in = tracing::debug_span!("call", trace = %incoming.trace()).entered();
+                self.answer_in_common(incoming);
+            }
             _ => return Some(incoming),
         }
         None
+    }
+
+    fn answer_in_common(&self, incoming: Incoming) {
+        match common::Request::decode(incoming.method(), incoming.body()) {
+            Ok(common::Request::Echo(echo)) => incoming.reply::<common::Echo>().answer(&common::Echoed { bytes: echo.bytes }),
+            Ok(common::Request::Source(source)) => {
+                tokio::task::spawn_local(pour(incoming, source));
+            }
+            Ok(common::Request::SetLevel(common::SetLevel { level })) => {
+                let set = self.set_level.as_ref().map(|set| set(level)).map(|()| common::Done);
+                incoming.reply::<common::SetLevel>().finish(set.ok_or_else(|| Refusal::internal("keep a log here")));
+            }
+            Err(refusal) => incoming.refuse(&refusal),
+        }
     }
 }
 

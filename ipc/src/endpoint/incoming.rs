@@ -5,10 +5,11 @@ use std::{
     collections::{HashMap, VecDeque},
     marker::PhantomData,
     rc::Rc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::{Notify, mpsc};
+use tracing::Span;
 
 use super::{
     call::{encode, piece_body},
@@ -94,6 +95,8 @@ impl Serving {
             trace: header.trace,
             deadline: Duration::from_millis(u64::from(header.deadline_ms)),
             body,
+            name: "",
+            begun: Instant::now(),
             answered: false,
             serving: Rc::clone(self),
             pieces: piece_out,
@@ -157,6 +160,8 @@ pub struct Incoming {
     trace: TraceId,
     deadline: Duration,
     body: Body,
+    name: &'static str,
+    begun: Instant,
     answered: bool,
     serving: Rc<Serving>,
     pieces: mpsc::Receiver<Body>,
@@ -191,6 +196,11 @@ impl Incoming {
         self.trace
     }
 
+    /// What every line that is logged while this is worked on is to be written in, so that it carries the trace.
+    pub fn span(&self) -> Span {
+        tracing::error_span!("call", trace = %self.trace)
+    }
+
     /// How long the answer is of use.
     pub fn deadline(&self) -> Duration {
         self.deadline
@@ -203,11 +213,16 @@ impl Incoming {
 
     /// Ends the call without an answer.
     pub fn refuse(mut self, refusal: &Refusal) {
+        // The code alone: a sentence may quote what was asked.
+        tracing::debug!(method = self.name, number = self.method, code = ?refusal.code, "refused");
         self.end(Kind::Refuse, Flags::NONE, refusal.to_body().into());
     }
 
     /// The typed side of this call.
     pub fn reply<M: Method>(mut self) -> Reply<M> {
+        self.name = M::NAME;
+        let (role, instance) = self.source;
+        tracing::debug!(method = M::NAME, from = %format_args!("{role}/{}", instance.0), bytes = told(&self.body), "asked");
         self.body = Body::EMPTY;
         Reply { incoming: self, method: PhantomData }
     }
@@ -215,6 +230,8 @@ impl Incoming {
     fn end(&mut self, kind: Kind, flags: Flags, body: Body) {
         if !self.answered {
             self.answered = true;
+            let micros = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+            tracing::trace!(method = self.name, bytes = told(&body), micros, "ended");
             self.serving.finish(self.call, kind, flags, body);
         }
     }
@@ -231,6 +248,11 @@ impl Drop for Incoming {
             self.end(Kind::Refuse, Flags::NONE, refusal.to_body().into());
         }
     }
+}
+
+/// The length of a body as a log may tell it: that of a secret says something about the secret.
+fn told(body: &Body) -> usize {
+    if matches!(body, Body::Sensitive(_)) { 0 } else { body.len() }
 }
 
 /// The typed side of a call that has arrived.

@@ -1,8 +1,10 @@
-//! The loop of a process that answers: each call becomes a task of its own, and a drain waits for them.
+//! The loop of a process that answers: each call becomes a task of its own, and a drain waits for them. What a task logs
+//! carries the trace of its call.
 
 use std::{future::Future, rc::Rc, time::Duration};
 
 use tokio::{task::JoinSet, time::timeout};
+use tracing::Instrument as _;
 
 use super::incoming::{Event, Events, Incoming};
 
@@ -46,7 +48,8 @@ where
             event = events.next() => match event {
                 Some(Event::Call(incoming)) => {
                     let handle = Rc::clone(&handle);
-                    tasks.spawn_local(async move { handle(incoming).await });
+                    let span = incoming.span();
+                    tasks.spawn_local(async move { handle(incoming).await }.instrument(span));
                 }
                 Some(Event::Drain(time)) => {
                     let _ = timeout(time, async { while tasks.join_next().await.is_some() {} }).await;

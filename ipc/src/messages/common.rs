@@ -2,10 +2,13 @@
 
 use bincode::{Decode, Encode};
 
+use super::start::LogLevel;
+
 crate::service! {
     any {
         0xff01 Echo -> Echoed;
         0xff02 Source -> Done, down Chunk;
+        0xff03 SetLevel -> Done;
     }
 }
 
@@ -30,6 +33,13 @@ pub struct Source {
     pub pieces: u32,
     /// Bytes in each; at most [`MAX_DATA`](crate::limits::MAX_DATA) less a few for the length.
     pub size: u32,
+}
+
+/// From now on, log as much as this and no more. Only the supervisor asks for it, because a person does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SetLevel {
+    /// The least important line that is written.
+    pub level: LogLevel,
 }
 
 /// It is done, and there is nothing more to say.

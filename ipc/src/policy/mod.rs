@@ -82,6 +82,11 @@ pub fn find(table: &'static [Row], source: Role, destination: Role, method: u16)
     table.iter().find(|row| row.source == source && row.destination == destination && row.method == method)
 }
 
+/// What the method with this number is called, where `destination` answers it.
+pub fn method_name(destination: Role, method: u16) -> Option<&'static str> {
+    TABLE.iter().find(|row| row.destination == destination && row.method == method).map(|row| row.name)
+}
+
 /// A source for which the table has a row with this method. Implemented by the table itself, so that a call without a
 /// row does not compile.
 #[diagnostic::on_unimplemented(

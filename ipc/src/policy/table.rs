@@ -80,4 +80,6 @@ policy! {
 //  what every process answers, so that the way to it can be checked and measured
     * Cli   -> [Storage Crypto Llm Agent Code] Echo:   MIB,      8,   65535,      15;
     * Cli   -> [Storage Crypto Llm Agent Code] Source: KIB,      2,      50,      60;
+//  a person wants to see more of what it does
+    * Supervisor -> [Storage Crypto Llm Agent Code] SetLevel: KIB, 64,   200,      15;
 }
