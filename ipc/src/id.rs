@@ -60,6 +60,16 @@ kept! {
     AttachmentId;
 }
 
+impl TraceId {
+    /// That of a new request.
+    pub fn random() -> TraceId {
+        let mut bytes = [0; 16];
+        // A trace that could not be made random is still a trace: it only helps to read logs.
+        let _ = getrandom::fill(&mut bytes);
+        TraceId(bytes)
+    }
+}
+
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_hex(f, &self.0)

@@ -12,8 +12,12 @@
 mod cli;
 mod control;
 mod exit;
+mod flight;
 mod hub;
+mod levels;
+mod line;
 mod lockdown;
+mod logging;
 mod places;
 mod probe;
 mod role;

@@ -113,6 +113,11 @@ impl Places {
         [self.state.join("lamos.log"), self.state.join("lamos.log.1")]
     }
 
+    /// The flight recorder's file, and the one of the supervisor before.
+    pub fn flights(&self) -> [PathBuf; 2] {
+        [self.state.join("flight"), self.state.join("flight.1")]
+    }
+
     /// The file of wrapped keys.
     pub fn slots(&self) -> PathBuf {
         self.data.join("slots")

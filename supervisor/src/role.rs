@@ -18,7 +18,7 @@ use ipc::{
     frame::{Frame, LENGTH_LEN},
     header::{HEADER_LEN, Header, Kind},
     limits::MAX_BODY,
-    messages::start::{Hello, LogLevel, Outcome, Report, Start, Work},
+    messages::start::{Hello, Outcome, Report, Start, Work},
 };
 use rustix::{
     net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg},
@@ -30,7 +30,7 @@ use crate::{
         self, Birthright,
         rights::{self, Rights},
     },
-    probe, tenants,
+    logging, probe, tenants,
     tree::spawn::MAX_HANDED,
 };
 
@@ -58,7 +58,7 @@ fn begin(role: Role, begun: Instant) -> io::Result<()> {
     if start.role != role || !hello.matches(&start.hello) {
         return Err(io::Error::other(format!("the supervisor speaks of {} in version {}", start.role, start.hello.program)));
     }
-    start_log(start.log);
+    logging::start(start.log);
     if let Some(probe) = &start.probe {
         return probe::run(&start, probe, data, &control, handed, parent);
     }
@@ -112,7 +112,8 @@ async fn live(
     prepared: Result<tenants::Prepared, Refusal>,
     report: Report,
 ) -> io::Result<()> {
-    let (caller, events, connection) = ipc::endpoint::connect(data, control)?;
+    let (caller, events, mut connection) = ipc::endpoint::connect(data, control)?;
+    connection.on_level(logging::set);
     let outbox = connection.outbox();
     outbox.send(Frame { header: Header::new(Kind::Hello), body: codec::encode(&hello).map_err(io::Error::other)?.into() });
     let connection = actix::spawn(connection.run());
@@ -178,19 +179,6 @@ fn read_start(data: &OwnedFd) -> io::Result<(Start, Vec<OwnedFd>)> {
     socket.set_nonblocking(true)?;
     let start = codec::decode(&rest[HEADER_LEN..]).map_err(io::Error::other)?;
     Ok((start, handed))
-}
-
-fn start_log(level: LogLevel) {
-    let level = match level {
-        LogLevel::Warn => tracing::Level::WARN,
-        LogLevel::Info => tracing::Level::INFO,
-        LogLevel::Debug => tracing::Level::DEBUG,
-        LogLevel::Trace => tracing::Level::TRACE,
-    };
-    let subscriber =
-        tracing_subscriber::fmt().json().with_max_level(level).with_writer(io::stderr).with_current_span(false).finish();
-    // Set once, by the one line of a new process that does it.
-    let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
 /// A panic ends the process, whatever thread it is on: half a process is worse than none. The word about it holds where

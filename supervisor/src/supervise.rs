@@ -2,7 +2,6 @@
 
 use std::{env, os::unix::net::UnixStream, path::PathBuf, process::ExitCode};
 
-use ipc::messages::start::LogLevel;
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::LocalSet,
@@ -11,6 +10,7 @@ use tokio::{
 use crate::{
     control::{self, rpc},
     exit,
+    levels::Levels,
     places::Places,
     tree::{CannotBegin, Tree},
 };
@@ -23,29 +23,25 @@ pub const LOG_LEVEL: &str = "LAMOS_SUPERVISOR_LOG";
 /// Runs a supervisor whose first connection is its standard input. It ends when nobody is attached any more.
 pub fn run() -> ExitCode {
     let data = env::var_os(DATA_DIR).map(PathBuf::from);
-    let level = match env::var(LOG_LEVEL).as_deref() {
-        Ok("trace") => LogLevel::Trace,
-        Ok("debug") => LogLevel::Debug,
-        Ok("info") => LogLevel::Info,
-        _ => LogLevel::Warn,
-    };
+    // The command line has looked at it.
+    let levels = env::var(LOG_LEVEL).ok().and_then(|text| text.parse().ok()).unwrap_or_default();
     // The terminal's signals are for the command line that started us; what it does not survive, we notice.
     let _ = rustix::process::setsid();
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return ExitCode::from(exit::OURS);
     };
-    let result = LocalSet::new().block_on(&runtime, supervise(data, level));
+    let result = LocalSet::new().block_on(&runtime, supervise(data, levels));
     runtime.shutdown_background();
     result
 }
 
-async fn supervise(data: Option<PathBuf>, level: LogLevel) -> ExitCode {
+async fn supervise(data: Option<PathBuf>, levels: Levels) -> ExitCode {
     let Ok(first) = take_first_connection() else { return ExitCode::from(exit::OURS) };
     let places = match Places::find(data) {
         Ok(places) => places,
         Err(error) => return say(first, exit::DATA, &error.to_string()).await,
     };
-    let tree = match Tree::new(places.clone(), level) {
+    let tree = match Tree::new(places.clone(), levels) {
         Ok(tree) => tree,
         // Another supervisor began at the same moment; the command line finds it.
         Err(CannotBegin::Locked) => return ExitCode::from(exit::ELSEWHERE),

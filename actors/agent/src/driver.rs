@@ -14,6 +14,7 @@ use ipc::{
     role::source,
 };
 use tokio::{sync::mpsc, task::JoinSet};
+use tracing::Instrument as _;
 
 use crate::{
     model,
@@ -63,14 +64,8 @@ pub(crate) async fn drive(means: Means, mut turn: Turn, reply: &Reply<Take>) -> 
     let (events_in, mut events) = mpsc::channel(EVENTS);
     let (words_in, words) = mpsc::channel(WORDS);
     let (kept_in, mut kept) = mpsc::channel(WORDS);
-    let writer = tokio::task::spawn_local(write_journal(
-        means.client.clone(),
-        means.trace,
-        means.conversation,
-        means.turn,
-        words,
-        kept_in,
-    ));
+    let journal = write_journal(means.client.clone(), means.trace, means.conversation, means.turn, words, kept_in);
+    let writer = tokio::task::spawn_local(journal.in_current_span());
     // A script finds what was given now and what was given before.
     let files: Files = Rc::new(means.files.iter().chain(means.earlier.iter()).cloned().collect());
     let mut work = JoinSet::new();
@@ -81,6 +76,7 @@ pub(crate) async fn drive(means: Means, mut turn: Turn, reply: &Reply<Take>) -> 
         while let Some(effect) = todo.pop_front() {
             match effect {
                 Effect::Keep { message, ends_turn } => {
+                    tracing::debug!(ends_turn, parts = message.parts.len(), "keeps a message");
                     let event = match keep(&means.client, means.trace, &AppendMessage { message, ends_turn }).await {
                         Ok(_) if ends_turn => Event::AnswerKept,
                         Ok(_) => Event::QuestionKept,
@@ -92,34 +88,44 @@ pub(crate) async fn drive(means: Means, mut turn: Turn, reply: &Reply<Take>) -> 
                     trace.millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
                     if let Err(refusal) = keep(&means.client, means.trace, &AppendTrace { trace: *trace }).await {
                         // The answer is kept, which is what was asked for.
-                        tracing::warn!(why = %refusal.sentence, "a trace could not be kept");
+                        tracing::warn!(code = ?refusal.code, "what was done could not be kept");
                     }
                     todo.extend(turn.step(Event::TraceKept));
                 }
                 Effect::Route => {
+                    tracing::debug!("looks for a skill");
                     let plan = route(&means.library, &means.goal, &means.inputs, &means.files, &means.earlier);
                     todo.extend(turn.step(Event::Routed(plan)));
                 }
                 Effect::RunSkill(plan) => {
+                    // Not which: a skill of the person's own is the person's.
+                    tracing::info!("runs a skill");
                     let (client, parent, files, events) =
                         (means.client.clone(), reply.call(), Rc::clone(&files), events_in.clone());
-                    work.spawn_local(async move {
+                    let run = async move {
                         let result = python::skill(&client, parent, &plan, &files).await;
+                        tracing::info!(ok = result.is_ok(), "the skill has run");
                         let _ = events.send(Event::SkillRan(result)).await;
-                    });
+                    };
+                    work.spawn_local(run.in_current_span());
                 }
                 Effect::RunTool(call) => {
+                    tracing::info!(bytes = call.arguments.len(), "runs a tool");
                     let (client, parent, files, events) =
                         (means.client.clone(), reply.call(), Rc::clone(&files), events_in.clone());
-                    work.spawn_local(async move {
+                    let run = async move {
                         let outcome = python::tool(&client, parent, &call, &files).await;
+                        tracing::info!(ok = outcome.ok, millis = outcome.millis, "the tool has run");
                         let _ = events.send(Event::ToolRan(outcome)).await;
-                    });
+                    };
+                    work.spawn_local(run.in_current_span());
                 }
                 Effect::AskModel(messages) => match &means.model {
                     Some((choice, system)) => {
                         let (client, choice, system) = (means.client.clone(), choice.clone(), system.clone());
-                        work.spawn_local(model::ask(client, reply.call(), choice, system, messages, events_in.clone()));
+                        tracing::info!(messages = messages.len(), "asks the model");
+                        let asking = model::ask(client, reply.call(), choice, system, messages, events_in.clone());
+                        work.spawn_local(asking.in_current_span());
                     }
                     None => todo.extend(turn.step(Event::ModelEnded(Err(Refusal::internal("ask a model that was not chosen"))))),
                 },
@@ -144,7 +150,10 @@ pub(crate) async fn drive(means: Means, mut turn: Turn, reply: &Reply<Take>) -> 
                     // Nobody may be listening any more; then the question has been taken back, and the turn hears of it.
                     reply.send(&event).await?;
                 }
-                Effect::Abort => work.abort_all(),
+                Effect::Abort => {
+                    tracing::debug!("gives up what is being done");
+                    work.abort_all();
+                }
                 Effect::End(result) => break 'turn result,
             }
         }
@@ -190,6 +199,7 @@ async fn write_journal(
             let end = (0..=text.len().min(TOGETHER)).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(text.len());
             let rest = text.split_off(end);
             let piece = Journal { conversation, turn, index, text };
+            tracing::trace!(index, bytes = piece.text.len(), "writes into the journal");
             let result = keep(&client, trace, &piece).await.and_then(|journalled| {
                 if journalled.next == index + 1 { Ok(piece.text) } else { Err(Refusal::internal("keep the journal in order")) }
             });

@@ -147,7 +147,16 @@ impl Service {
             inputs: take.inputs,
             model,
         };
-        drive(means, Turn::new(ask), reply).await
+        tracing::info!(%turn, files = means.files.len(), model = means.model.is_some(), "the turn begins");
+        let result = drive(means, Turn::new(ask), reply).await;
+        match &result {
+            Ok(taken) => {
+                let (steps, input, output) = (taken.steps, taken.usage.input, taken.usage.output);
+                tracing::info!(%turn, steps, input, output, "the turn ends");
+            }
+            Err(refusal) => tracing::info!(%turn, code = ?refusal.code, "the turn ends without an answer"),
+        }
+        result
     }
 
     async fn keep_attachments(&self, files: &Files, trace: TraceId) -> Result<Vec<Attached>, Refusal> {

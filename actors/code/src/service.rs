@@ -11,6 +11,7 @@ use tokio::{
     sync::mpsc,
     time::{sleep, timeout},
 };
+use tracing::Instrument as _;
 
 use crate::{
     interpreter::{Done, Interpreter, Job},
@@ -28,7 +29,10 @@ const PIECES: usize = 32;
 /// Waits for the one run, answers it, and returns: the process ends.
 pub(crate) async fn run(interpreter: Interpreter, bell: memory::Bell, mut events: Events) {
     match events.next().await {
-        Some(Event::Call(incoming)) => answer(&interpreter, bell, incoming).await,
+        Some(Event::Call(incoming)) => {
+            let span = incoming.span();
+            answer(&interpreter, bell, incoming).instrument(span).await;
+        }
         Some(Event::Drain(_)) | None => {}
     }
 }
@@ -53,6 +57,7 @@ async fn perform(interpreter: &Interpreter, bell: memory::Bell, run: Run, reply:
     let before = memory::held();
     let begun = std::time::Instant::now();
     let job = Job { source: run.source, entry: run.entry, inputs: run.inputs, files };
+    tracing::info!(files = job.files.len(), bytes = job.source.len(), "the run begins");
     let mut done = interpreter.run(job)?;
     let cancelled = reply.cancelled();
     let mut limit = std::pin::pin!(sleep(Duration::from_millis(run.limits.millis.into())));
@@ -84,13 +89,26 @@ async fn perform(interpreter: &Interpreter, bell: memory::Bell, run: Run, reply:
         reply.send(&piece).await?;
     }
     let peak_memory = memory::peak().saturating_sub(before) as u64;
-    Ok(match ending {
+    let ran = match ending {
         Ok(Done { ending, value, micros }) => Ran { ending, value, micros, peak_memory },
         Err(ending) => {
             let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
             Ran { ending, value: String::new(), micros, peak_memory }
         }
-    })
+    };
+    tracing::info!(ending = name(&ran.ending), micros = ran.micros, peak_memory, "the run ends");
+    Ok(ran)
+}
+
+/// How a run ended, without the words of the script that are in it.
+fn name(ending: &Ending) -> &'static str {
+    match ending {
+        Ending::Finished => "finished",
+        Ending::Raised { .. } => "raised",
+        Ending::TimeLimit => "too long",
+        Ending::MemoryLimit => "too much memory",
+        Ending::OutputLimit => "too much output",
+    }
 }
 
 /// Takes the bytes of the files, in their order.

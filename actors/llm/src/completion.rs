@@ -42,6 +42,7 @@ pub(crate) async fn read(
         }
         // What came before trouble is sent before the trouble is told.
         while let Some(piece) = stream.turn().pieces().pop() {
+            tracing::trace!("a piece of the answer");
             if !reply.send(&piece).await? {
                 return Err(Refusal::new(Code::Cancelled, "stopped, as asked"));
             }
@@ -50,6 +51,8 @@ pub(crate) async fn read(
     }
     let completed = stream.into_turn().finish(asked).map_err(|trouble| refusal(access, &trouble))?;
     http.finish(response);
+    let (stop, calls, usage) = (completed.stop, completed.calls.len(), completed.usage);
+    tracing::info!(?stop, calls, input = usage.input, output = usage.output, "the answer has ended");
     Ok(completed)
 }
 

@@ -164,8 +164,13 @@ impl Http {
         let mut attempt = 0;
         loop {
             let again = request.try_clone().ok_or_else(|| Refusal::internal("repeat a request"))?;
+            // Scheme, host and port: a path may hold what is nobody's business, and the headers hold the key.
+            tracing::info!(server = %access.origin().name(), attempt, "asks a server");
             let Failure { refusal, again } = match timeout(self.times.idle, self.client.execute(again)).await {
-                Ok(Ok(response)) if response.status().is_success() => return Ok(response),
+                Ok(Ok(response)) if response.status().is_success() => {
+                    tracing::info!(status = response.status().as_u16(), "the server answers");
+                    return Ok(response);
+                }
                 Ok(Ok(response)) => self.failed(access, response).await,
                 Ok(Err(error)) => failure(access, &error),
                 Err(_) => {
@@ -175,6 +180,7 @@ impl Http {
                 }
             };
             let chance = getrandom::u32().unwrap_or_default();
+            tracing::warn!(code = ?refusal.code, attempt, "the server does not do it");
             let wait = match again {
                 _ if attempt == RETRIES => return Err(refusal),
                 Again::Never => return Err(refusal),
@@ -186,6 +192,7 @@ impl Http {
                 }
                 Again::After(wait) => wait,
             };
+            tracing::info!(millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), "waits and asks again");
             sleep(wait).await;
             attempt += 1;
         }

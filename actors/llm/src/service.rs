@@ -66,6 +66,7 @@ impl Service {
     async fn complete(&self, request: Complete, reply: &Reply<Complete>) -> Result<Completed, Refusal> {
         let lease = request.model.lease;
         let _place = place(&self.limiter, lease).await?;
+        tracing::debug!("has its place in the queue");
         let access = self.access(lease, request.model.wire, reply.call()).await?;
         let model = match &*request.model.model {
             "" => self.first.get(&self.http, &access, lease).await?,

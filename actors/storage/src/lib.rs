@@ -67,6 +67,7 @@ pub async fn start(
         let left = journals.send(Recover { conversation: None }).await.map_err(|error| ours("read the journal", &error))?;
         conversations::close_left(&writer, &journals, left).await?;
     }
+    tracing::info!(first = prepared.first, "the archive is open");
     let signer = signer::start(replica.clone(), writer.clone(), client);
     Ok(service::run(Service::new(replica, writer, journals, signer), events))
 }

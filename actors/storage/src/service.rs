@@ -156,6 +156,7 @@ impl Service {
 
     fn kept<M: Method>(&self, reply: Reply<M>, result: Result<M::Answer, Refusal>) {
         if result.is_ok() {
+            tracing::info!(what = M::NAME, "kept");
             self.signer.kept();
         }
         reply.finish(result);

@@ -35,7 +35,7 @@ pub(crate) fn start(replica: Replica, writer: WriterHandle, client: Client<sourc
             tokio::time::sleep(GATHER).await;
             if let Err(refusal) = task.sign_all().await {
                 // Locked, most likely. What is unsigned waits for the next start.
-                tracing::info!(why = %refusal.sentence, "events stay unsigned for now");
+                tracing::info!(code = ?refusal.code, "events stay unsigned for now");
             }
         }
     });
@@ -61,6 +61,7 @@ impl Signer {
             if signed.signatures.len() != positions.len() {
                 return Err(Refusal::internal("get a signature for each event"));
             }
+            tracing::debug!(events = positions.len(), "signed");
             self.writer.sign(positions.into_iter().zip(signed.signatures).collect()).await?;
         }
     }

@@ -1,7 +1,7 @@
 //! The writing thread. It takes everything that waits, puts it into one transaction, syncs once, and then answers all:
 //! a hundred requests that come together cost one sync.
 
-use std::thread;
+use std::{thread, time::Instant};
 
 use ipc::Refusal;
 use replica::{Draft, Kept, Refused, ReplicaError, Writer};
@@ -80,6 +80,7 @@ fn write(mut writer: Writer, mut waiting: mpsc::Receiver<Work>, kept: &broadcast
 
 /// One transaction for all; then one answer for each.
 fn commit(writer: &mut Writer, together: &mut Vec<Work>, kept: &broadcast::Sender<Kept>) {
+    let begun = Instant::now();
     let result = writer.write(|batch| {
         let mut results: Vec<Result<Kept, Refused>> = Vec::with_capacity(together.len());
         for work in together.iter() {
@@ -92,6 +93,8 @@ fn commit(writer: &mut Writer, together: &mut Vec<Work>, kept: &broadcast::Sende
         }
         Ok(results)
     });
+    let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    tracing::debug!(requests = together.len(), ok = result.is_ok(), micros, "committed");
     let mut results = match result {
         Ok(results) => Ok(results.into_iter()),
         Err(error) => Err(error),

@@ -120,7 +120,7 @@ impl Caller {
             call,
             parent: options.parent,
             deadline_ms: options.deadline.map_or(0, |time| u32::try_from(time.as_millis()).unwrap_or(u32::MAX).max(1)),
-            trace: options.trace.unwrap_or_else(|| if options.parent.is_some() { TraceId::default() } else { random_trace() }),
+            trace: options.trace.unwrap_or_else(|| if options.parent.is_some() { TraceId::default() } else { TraceId::random() }),
             ..Header::new(kind)
         };
         let (answer_in, answer_out) = oneshot::channel();
@@ -275,13 +275,6 @@ pub(super) fn encode<T: bincode::Encode>(value: &T, sensitive: bool) -> Result<(
     } else {
         Ok((codec::encode(value)?.into(), Flags::NONE))
     }
-}
-
-fn random_trace() -> TraceId {
-    let mut bytes = [0; 16];
-    // A trace that could not be made random is still a trace: it only helps to read logs.
-    let _ = getrandom::fill(&mut bytes);
-    TraceId(bytes)
 }
 
 fn disconnected() -> Refusal {

@@ -1,8 +1,13 @@
 //! The command line as it is written and as it is explained.
 
+mod tend;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use tend::{Flight, Log, Tail};
+
+use crate::levels::Levels;
 
 /// A person's own AI operating system, on their own machine.
 ///
@@ -40,22 +45,10 @@ pub struct Common {
     #[arg(long, global = true)]
     pub json: bool,
 
-    /// How much a supervisor that is started for this call writes to its log
-    #[arg(long, global = true, value_enum, default_value_t = Level::Warn, value_name = "LEVEL", hide_possible_values = false)]
-    pub log: Level,
-}
-
-/// How much is logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Level {
-    /// What went wrong
-    Warn,
-    /// What happened
-    Info,
-    /// Each step
-    Debug,
-    /// Everything
-    Trace,
+    /// How much a supervisor that is started for this call writes to its log: warn (what went wrong), info (what happened),
+    /// debug (each step) or trace (everything), for all or for some, as in info,llm=trace
+    #[arg(long, global = true, default_value = "warn", value_name = "LEVELS")]
+    pub log: Levels,
 }
 
 /// What to do.
@@ -77,14 +70,20 @@ pub enum Command {
     Serve,
     /// Forget the keys of the open space and end what works on it
     Lock,
-    /// Shut down
+    /// Shut down: what is in progress has a few seconds to end
     Stop(Stop),
+    /// Take no new work, wait for what is in progress however long it takes, then shut down (Ctrl-C only stops watching)
+    Drain,
     /// Remove everything that is kept, and begin anew
     Reset(Reset),
-    /// Start a process again
+    /// End a process and start it again; what waits for it is told, and what was kept is safe
     Restart(Restart),
-    /// Print the log as it is written
-    Tail,
+    /// Print the log, and go on as it is written
+    Tail(Tail),
+    /// Print how much is logged, or change it while Lamos runs
+    Log(Log),
+    /// Print the flight recorder: what passed between the processes, by its headers; also after a crash
+    Flight(Flight),
     /// Show who may ask whom for what
     Policy(Policy),
     /// See whether everything is in order, and say what is not
@@ -239,6 +238,14 @@ pub struct Ps {
     /// Try in a process of each role everything it must not be able to do, and print what came of it
     #[arg(long, requires = "rights")]
     pub prove: bool,
+
+    /// Look again every so many seconds (2 if none are given), until Ctrl-C
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = tend::seconds)]
+    pub watch: Option<f64>,
+
+    /// Show who talks to whom
+    #[arg(long)]
+    pub talks: bool,
 }
 
 /// Arguments of `stop`.
@@ -260,7 +267,8 @@ pub struct Reset {
 /// Arguments of `restart`.
 #[derive(Debug, Args)]
 pub struct Restart {
-    /// storage, crypto, llm or code
+    /// storage, crypto, llm, code, or one process as `ps` lists it: agent/3 (the next question of its conversation starts
+    /// another)
     pub role: String,
 }
 

@@ -8,7 +8,9 @@
 
 mod args;
 mod doctor;
+mod flight;
 mod history;
+mod look;
 mod models;
 mod policy;
 mod prove;
@@ -17,6 +19,7 @@ mod reset;
 mod session;
 mod sign_in;
 mod skills;
+mod tail;
 mod turn;
 mod words;
 
@@ -69,7 +72,10 @@ async fn command(lamos: Lamos) -> Outcome {
         Command::Stop(_) => ps::stop(common).await,
         Command::Reset(args) => reset::reset(common, &args).await,
         Command::Restart(args) => ps::restart(common, &args),
-        Command::Tail => ps::tail(common),
+        Command::Tail(args) => tail::tail(common, &args),
+        Command::Log(args) => tail::log(common, &args),
+        Command::Flight(args) => flight::flight(common, &args),
+        Command::Drain => ps::drain(common).await,
         Command::Doctor => doctor::doctor(common).await,
         Command::Policy(args) => policy::policy(common, &args.action),
         Command::Completions(args) => {

@@ -1,7 +1,6 @@
-//! `ps`, `stop`, `restart`, `tail`: looking at the tree and tending it, over the control socket.
+//! `ps --rights`, `stop`, `drain`, `restart`: looking at the tree and tending it, over the control socket.
 
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
     os::unix::net::UnixStream,
     time::{Duration, Instant},
 };
@@ -16,37 +15,46 @@ use serde_json::{Value, json};
 
 use super::{
     args::{Common, Ps, Restart},
-    prove,
+    look, prove,
     session::{self, Session, places},
     sign_in::sign_in,
-    words::{self, Failure, Outcome, bytes, plain, span, table, tell},
+    words::{self, Failure, Outcome, table, tell},
 };
 use crate::{
-    control::rpc::Request,
+    control::methods::which,
     exit,
-    tree::status::{Memory, ProcessStatus, Status},
+    tree::status::{ProcessStatus, Status},
 };
 
 /// How long a tree may take to go down.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Between two looks at what is still in progress.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+
 /// Asks the running supervisor; `None` if there is none.
-fn ask(common: &Common, method: &str, params: Value) -> Result<Option<Value>, Failure> {
+pub fn ask(common: &Common, method: &str, params: Value) -> Result<Option<Value>, Failure> {
     let Ok(socket) = UnixStream::connect(places(common)?.control_socket()) else { return Ok(None) };
-    let Some(response) = session::exchange(&socket, method, params)? else { return Ok(None) };
+    let Some(response) = session::exchange_last(&socket, method, params)? else { return Ok(None) };
     match response.error {
         Some(error) => Err(Refusal::from(error).into()),
         None => Ok(response.result),
     }
 }
 
+/// There is no supervisor.
 pub fn not_running() -> Failure {
     Failure::new(exit::ELSEWHERE, "Lamos is not running; `lamos serve` keeps it up")
 }
 
 /// The tree as it is; `None` if there is none.
 pub fn status(common: &Common) -> Result<Option<Status>, Failure> {
-    let Some(value) = ask(common, "status", json!({}))? else { return Ok(None) };
+    status_with(common, false)
+}
+
+/// The same, and who talks to whom if that is wanted.
+pub fn status_with(common: &Common, talks: bool) -> Result<Option<Status>, Failure> {
+    let Some(value) = ask(common, "status", json!({ "talks": talks }))? else { return Ok(None) };
     let status = serde_json::from_value(value);
     status.map(Some).map_err(|error| {
         Failure::new(exit::OURS, format!("failed to understand the supervisor: {error}; is it of another version?"))
@@ -58,47 +66,7 @@ pub async fn ps(common: &Common, args: &Ps) -> Outcome {
     if args.rights {
         return rights(common, args.prove).await;
     }
-    let status = status(common)?.ok_or_else(not_running)?;
-    if common.json {
-        return Ok(words::json(&serde_json::to_value(&status).unwrap_or_default())?);
-    }
-    let mut rows = vec![
-        ["ROLE", "STATE", "PID", "START", "UP", "MEMORY", "ASKED", "ANSWERED", "SERVING", "QUEUED"].map(str::to_owned).to_vec(),
-    ];
-    rows.push(vec![
-        "supervisor".to_owned(),
-        if status.draining { "draining" } else { "ready" }.to_owned(),
-        status.pid.to_string(),
-        "1".to_owned(),
-        span(status.uptime_ms),
-        memory(status.memory),
-    ]);
-    rows.extend(status.processes.iter().map(row));
-    words::answer(&table(&rows))?;
-    for degraded in &status.degraded {
-        tell(&format!("{} is degraded: {}", degraded.role, degraded.why));
-    }
-    Ok(())
-}
-
-fn row(process: &ProcessStatus) -> Vec<String> {
-    vec![
-        format!("{}/{}", process.role, process.instance),
-        process.state.clone(),
-        process.pid.to_string(),
-        process.generation.to_string(),
-        span(process.uptime_ms),
-        memory(process.memory),
-        process.asked.to_string(),
-        process.answered.to_string(),
-        process.serving.to_string(),
-        bytes(process.queued as u64),
-    ]
-}
-
-/// The share of memory where it is known, and at most what is resident where it is not.
-fn memory(memory: Memory) -> String {
-    memory.pss.map_or_else(|| format!("≤ {}", bytes(memory.rss)), bytes)
+    look::look(common, args).await
 }
 
 /// `lamos ps --rights`: every role is woken, so that what is enforced on it can be shown.
@@ -193,27 +161,34 @@ pub async fn stop(common: &Common) -> Outcome {
     Ok(())
 }
 
-/// `lamos restart`.
-pub fn restart(common: &Common, args: &Restart) -> Outcome {
-    if args.role.parse::<Role>().is_err() {
-        let sentence = format!("there is no process {:?}; it is one of storage, crypto, llm and code", args.role);
-        return Err(Failure::new(exit::USAGE, sentence));
+/// `lamos drain`.
+pub async fn drain(common: &Common) -> Outcome {
+    if ask(common, "drain", json!({ "patient": true }))?.is_none() {
+        tell("Lamos is not running.");
+        return Ok(());
     }
-    ask(common, "restart", json!({ "role": args.role }))?.map(drop).ok_or_else(not_running)
+    let mut told = Vec::new();
+    while let Some(status) = status(common)? {
+        let errands: Vec<String> = look::errands(&status).collect();
+        for errand in errands.iter().filter(|errand| !told.contains(*errand)) {
+            tell(errand);
+        }
+        told = errands;
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
+    Ok(())
 }
 
-/// `lamos tail`.
-pub fn tail(common: &Common) -> Outcome {
-    let mut socket = UnixStream::connect(places(common)?.control_socket()).map_err(|_| not_running())?;
-    writeln!(socket, "{}", Request::line("tail", json!({})))?;
-    for line in BufReader::new(socket).lines() {
-        let Ok(line) = line else { break };
-        let Ok(said) = serde_json::from_str::<Value>(&line) else { continue };
-        match said["method"].as_str() {
-            Some("log") => words::say(&plain(said["params"]["line"].as_str().unwrap_or_default()))?,
-            Some("missed") => tell(&format!("({} lines were missed)", said["params"]["lines"])),
-            _ => {}
-        }
+/// `lamos restart`.
+pub fn restart(common: &Common, args: &Restart) -> Outcome {
+    let Ok((role, _)) = which(&args.role) else {
+        let sentence =
+            format!("there is no process {:?}; it is one of storage, crypto, llm, code, or one agent as in agent/3", args.role);
+        return Err(Failure::new(exit::USAGE, sentence));
+    };
+    ask(common, "restart", json!({ "role": args.role }))?.ok_or_else(not_running)?;
+    if role == Role::Agent {
+        tell(&format!("{} has ended; the next question of its conversation starts another.", args.role));
     }
     Ok(())
 }

@@ -84,7 +84,7 @@ pub async fn reset(common: &Common, args: &Reset) -> Outcome {
     remove(&places.slots())?;
     remove(&places.spaces())?;
     remove(&places.control_socket())?;
-    for log in places.logs() {
+    for log in places.logs().into_iter().chain(places.flights()) {
         remove(&log)?;
     }
     tell(&format!("Removed {spaces} {} and the keys.", if spaces == 1 { "space" } else { "spaces" }));

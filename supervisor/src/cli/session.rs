@@ -11,14 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ipc::{Client, Refusal, endpoint, link, link::Outbox, messages::start::Hello, role::source};
+use ipc::{Client, Refusal, endpoint, id::TraceId, link, link::Outbox, messages::start::Hello, role::source};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{
-    args::{Common, Level},
-    words::Failure,
-};
+use super::{args::Common, words::Failure};
 use crate::{
     control::rpc::{Request, Response},
     exit,
@@ -31,8 +28,10 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A command line that is attached.
 pub struct Session {
-    /// Asks the processes.
+    /// Asks the processes. All that one command asks for is one request.
     pub client: Client<source::Cli>,
+    /// The request.
+    pub trace: TraceId,
     /// Whether the supervisor was started for this call.
     pub started: bool,
     outbox: Rc<Outbox>,
@@ -84,7 +83,8 @@ impl Session {
             let _ = connection.run().await;
             let _ = has_ended.send(true);
         });
-        Ok(Session { client: Client::new(caller), started: child.is_some(), outbox, ended, child })
+        let trace = TraceId::random();
+        Ok(Session { client: Client::new(caller).within(trace), trace, started: child.is_some(), outbox, ended, child })
     }
 
     /// Waits until the supervisor has gone.
@@ -123,8 +123,17 @@ fn attach(socket: UnixStream, serves: bool) -> Result<Attached, Failure> {
     }
 }
 
-/// One request and its answer; `None` if nobody answers.
+/// One request and its answer; `None` if nobody answers. What follows the answer is not read: the socket goes on.
 pub fn exchange(socket: &UnixStream, method: &str, params: Value) -> io::Result<Option<Response>> {
+    exchange_by(socket, method, params, 1)
+}
+
+/// The same where nothing follows the answer, which is then read in large pieces.
+pub fn exchange_last(socket: &UnixStream, method: &str, params: Value) -> io::Result<Option<Response>> {
+    exchange_by(socket, method, params, 64 << 10)
+}
+
+fn exchange_by(socket: &UnixStream, method: &str, params: Value, piece: usize) -> io::Result<Option<Response>> {
     let mut writer = socket;
     let line = Request::line(method, params) + "\n";
     socket.set_read_timeout(Some(PATIENCE))?;
@@ -132,8 +141,7 @@ pub fn exchange(socket: &UnixStream, method: &str, params: Value) -> io::Result<
         return Ok(None);
     }
     let mut line = String::new();
-    // One line: nothing more is sent before we send something.
-    let read = BufReader::with_capacity(1, socket).read_line(&mut line);
+    let read = BufReader::with_capacity(piece, socket).read_line(&mut line);
     socket.set_read_timeout(None)?;
     match read {
         Ok(0) | Err(_) => Ok(None),
@@ -150,7 +158,7 @@ fn start(common: &Common, serves: bool) -> Result<Option<(UnixStream, Child)>, F
         .arg("--role=supervisor")
         .env_clear()
         .envs(std::env::vars_os().filter(|(name, _)| PASSED.iter().any(|passed| name == passed)))
-        .env(supervise::LOG_LEVEL, level(common.log))
+        .env(supervise::LOG_LEVEL, common.log.to_string())
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(Stdio::null())
         .stderr(Stdio::null());
@@ -179,12 +187,3 @@ fn start(common: &Common, serves: bool) -> Result<Option<(UnixStream, Child)>, F
 
 /// What a supervisor needs to know of where it is. Keys are not among it.
 const PASSED: &[&str] = &["HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "RUST_BACKTRACE"];
-
-fn level(level: Level) -> &'static str {
-    match level {
-        Level::Warn => "warn",
-        Level::Info => "info",
-        Level::Debug => "debug",
-        Level::Trace => "trace",
-    }
-}

@@ -9,7 +9,7 @@ use std::{
 use ipc::{
     Code, Refusal,
     endpoint::Options,
-    id::ConversationId,
+    id::{ConversationId, TraceId},
     messages::{
         agent::{Given, Goal, Input, Take, Taken, TurnEvent},
         chat::{MAX_ATTACHMENT, MAX_ATTACHMENTS, MAX_TEXT},
@@ -40,7 +40,7 @@ pub async fn ask(session: &Session, common: &Common, args: Ask) -> Outcome {
     let model = model(session, &args.model).await?;
     let conversation = place(session, &args.place).await?;
     let goal = Goal::Words(text);
-    let question = Question { conversation, goal, inputs: args.inputs, files, model };
+    let question = Question { trace: session.trace, conversation, goal, inputs: args.inputs, files, model };
     question.put(session, common.json).await
 }
 
@@ -49,7 +49,8 @@ pub async fn run(session: &Session, common: &Common, args: Run) -> Outcome {
     let files = read_files(&args.files)?;
     sign_in(session, common).await?;
     let conversation = place(session, &args.place).await?;
-    let question = Question { conversation, goal: Goal::Skill(args.skill), inputs: args.inputs, files, model: None };
+    let trace = session.trace;
+    let question = Question { trace, conversation, goal: Goal::Skill(args.skill), inputs: args.inputs, files, model: None };
     question.put(session, common.json).await
 }
 
@@ -66,8 +67,9 @@ pub async fn chat(session: &Session, common: &Common, args: Chat) -> Outcome {
         if line.trim().is_empty() {
             continue;
         }
-        let question =
-            Question { conversation, goal: Goal::Words(line), inputs: Vec::new(), files: Vec::new(), model: model.clone() };
+        // Each line is a request of its own.
+        let (trace, goal) = (TraceId::random(), Goal::Words(line));
+        let question = Question { trace, conversation, goal, inputs: Vec::new(), files: Vec::new(), model: model.clone() };
         match question.put(session, common.json).await {
             Ok(()) => {}
             // The conversation goes on; what is gone for good ends it.
@@ -169,6 +171,7 @@ async fn place(session: &Session, place: &Place) -> Result<ConversationId, Failu
 }
 
 struct Question {
+    trace: TraceId,
     conversation: ConversationId,
     goal: Goal,
     inputs: Vec<(String, String)>,
@@ -186,13 +189,14 @@ impl Question {
         shown.end_line()?;
         let taken = result?;
         if as_json {
-            words::json(&shown.report(self.conversation, &taken))?;
+            words::json(&shown.report(self.conversation, self.trace, &taken))?;
         }
         Ok(())
     }
 
     async fn ask(&self, session: &Session, shown: &mut Shown) -> Result<Taken, Failure> {
-        let engaged = session.client.call(&Engage { conversation: self.conversation }).await?;
+        let client = session.client.within(self.trace);
+        let engaged = client.call(&Engage { conversation: self.conversation }).await?;
         let take = Take {
             goal: self.goal.clone(),
             inputs: self.inputs.iter().map(|(name, value)| Input { name: name.clone(), value: value.clone() }).collect(),
@@ -203,7 +207,7 @@ impl Question {
                 .collect(),
             model: self.model.clone(),
         };
-        let mut stream = session.client.open(&take, Options::at(engaged.instance))?;
+        let mut stream = client.open(&take, Options::at(engaged.instance))?;
         for chunk in self.files.iter().flat_map(|file| file.bytes.chunks(Chunk::SIZE)) {
             if !stream.send(&Chunk(chunk.to_vec())).await? {
                 break;
@@ -299,10 +303,11 @@ impl Shown {
         Ok(())
     }
 
-    fn report(&self, conversation: ConversationId, taken: &Taken) -> Value {
+    fn report(&self, conversation: ConversationId, trace: TraceId, taken: &Taken) -> Value {
         json!({
             "conversation": conversation.to_string(),
             "turn": taken.turn.to_string(),
+            "trace": trace.to_string(),
             "answer": self.text,
             "made_by": taken.made_by,
             "value": serde_json::from_str::<Value>(&taken.value).unwrap_or(Value::Null),

@@ -216,6 +216,12 @@ pub fn moment(millis: u64) -> String {
     moment.map(|moment| moment.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M").to_string()).unwrap_or_default()
 }
 
+/// The same to the millisecond, for who looks for what came first.
+pub fn instant(millis: u64) -> String {
+    let moment = i64::try_from(millis).ok().and_then(chrono::DateTime::from_timestamp_millis);
+    moment.map(|moment| moment.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M:%S%.3f").to_string()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! What can be asked over the control socket.
 
-use ipc::{Refusal, Role, link, messages::start::Hello, policy};
+use ipc::{Instance, Refusal, Role, link, messages::start::Hello, policy};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
@@ -9,14 +9,14 @@ use super::{
     lines::Lines,
     rpc::{self, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, Request},
 };
-use crate::tree::Tree;
+use crate::{levels::Levels, tree::Tree};
 
 /// What becomes of the connection after a line.
 pub enum Next {
     /// It gets this line and goes on.
     Say(String),
-    /// It gets this line and then every line of the log.
-    Tail(String),
+    /// It gets an answer to the request with this id, and then every line of the log.
+    Tail(Value),
     /// It becomes a part of the wire.
     Attach(Attach),
 }
@@ -40,10 +40,35 @@ pub struct AttachParams {
     pub serves: bool,
 }
 
-/// Of `restart` and `prove`.
 #[derive(Deserialize)]
-struct RoleParams {
+struct ProveParams {
     role: String,
+}
+
+#[derive(Deserialize)]
+struct StatusParams {
+    #[serde(default)]
+    talks: bool,
+}
+
+#[derive(Deserialize)]
+struct DrainParams {
+    /// Wait for what is in progress, however long it takes.
+    #[serde(default)]
+    patient: bool,
+}
+
+#[derive(Deserialize)]
+struct RestartParams {
+    /// `llm`, or one process as in `agent/3`.
+    role: String,
+}
+
+#[derive(Deserialize)]
+struct LogParams {
+    /// As in `info,llm=trace`; nothing changes without it.
+    #[serde(default)]
+    levels: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -64,20 +89,50 @@ pub async fn answer(tree: &Tree, line: &str) -> Next {
     let bad =
         |error: serde_json::Error| Next::Say(rpc::error(&id, INVALID_PARAMS, &format!("{method} does not take this: {error}")));
     match method.as_str() {
-        "status" => Next::Say(rpc::result(&id, serde_json::to_value(tree.status()).unwrap_or(Value::Null))),
-        "tail" => Next::Tail(rpc::result(&id, json!({}))),
-        "drain" => {
-            tree.drain();
-            Next::Say(rpc::result(&id, json!({})))
-        }
-        "restart" | "prove" => match serde_json::from_value::<RoleParams>(params) {
+        "status" => match from_params::<StatusParams>(params) {
+            Ok(params) => Next::Say(rpc::result(&id, serde_json::to_value(tree.status(params.talks)).unwrap_or(Value::Null))),
+            Err(error) => bad(error),
+        },
+        "tail" => Next::Tail(id),
+        "drain" => match from_params::<DrainParams>(params) {
+            Ok(DrainParams { patient: true }) => {
+                tree.drain_patiently();
+                Next::Say(rpc::result(&id, json!({})))
+            }
+            Ok(DrainParams { patient: false }) => {
+                tree.drain();
+                Next::Say(rpc::result(&id, json!({})))
+            }
+            Err(error) => bad(error),
+        },
+        "restart" => match serde_json::from_value::<RestartParams>(params) {
+            Ok(params) => Next::Say(match which(&params.role) {
+                Ok((role, instance)) => match tree.restart(role, instance) {
+                    Ok(()) => rpc::result(&id, json!({})),
+                    Err(refusal) => rpc::refused(&id, &refusal),
+                },
+                Err(sentence) => rpc::error(&id, INVALID_PARAMS, &sentence),
+            }),
+            Err(error) => bad(error),
+        },
+        "prove" => match serde_json::from_value::<ProveParams>(params) {
             Ok(params) => Next::Say(match params.role.parse::<Role>() {
-                Ok(role) => {
-                    let result =
-                        if method == "prove" { proven(tree, role).await } else { tree.restart(role).map(|()| json!({})) };
-                    result.map_or_else(|refusal| rpc::refused(&id, &refusal), |result| rpc::result(&id, result))
-                }
+                Ok(role) => match proven(tree, role).await {
+                    Ok(proven) => rpc::result(&id, proven),
+                    Err(refusal) => rpc::refused(&id, &refusal),
+                },
                 Err(error) => rpc::error(&id, INVALID_PARAMS, &format!("failed to {error}")),
+            }),
+            Err(error) => bad(error),
+        },
+        "log" => match from_params::<LogParams>(params) {
+            Ok(params) => Next::Say(match params.levels.as_deref().map(str::parse::<Levels>) {
+                Some(Err(sentence)) => rpc::error(&id, INVALID_PARAMS, &sentence),
+                Some(Ok(change)) => {
+                    tree.set_levels(&change);
+                    rpc::result(&id, json!({ "levels": tree.levels().to_string() }))
+                }
+                None => rpc::result(&id, json!({ "levels": tree.levels().to_string() })),
             }),
             Err(error) => bad(error),
         },
@@ -99,6 +154,22 @@ async fn proven(tree: &Tree, role: Role) -> Result<Value, Refusal> {
     serde_json::to_value(proven).map_err(|error| Refusal::internal(error.to_string()))
 }
 
+/// Parameters that may be left away altogether.
+fn from_params<T: serde::de::DeserializeOwned>(params: Value) -> Result<T, serde_json::Error> {
+    serde_json::from_value(if params.is_null() { json!({}) } else { params })
+}
+
+/// A role, or one process of it, as in `llm` and `agent/3`.
+pub fn which(text: &str) -> Result<(Role, Option<Instance>), String> {
+    let (role, instance) = match text.split_once('/') {
+        Some((role, instance)) => (role, Some(instance)),
+        None => (text, None),
+    };
+    let role = role.parse::<Role>().map_err(|error| format!("failed to {error}"))?;
+    let instance = instance.map(|number| number.parse().map(Instance));
+    Ok((role, instance.transpose().map_err(|_| format!("{text:?} is no process; write it as in agent/3"))?))
+}
+
 /// The rows that match, as the table has them.
 fn explain(params: &ExplainParams) -> Value {
     let fits = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
@@ -118,12 +189,13 @@ fn explain(params: &ExplainParams) -> Value {
 }
 
 /// Sends the log for as long as the other side reads it.
-pub async fn tail(tree: &Tree, mut lines: Lines, answer: String) {
+pub async fn tail(tree: &Tree, mut lines: Lines, id: Value) {
     let (recent, mut following) = tree.lock().log.follow();
-    if lines.say(&answer).await.is_err() {
+    let answer = json!({ "first": recent.first, "recent": recent.lines.len() });
+    if lines.say(&rpc::result(&id, answer)).await.is_err() {
         return;
     }
-    for line in recent {
+    for line in recent.lines {
         if lines.say(&rpc::notification("log", json!({ "line": line }))).await.is_err() {
             return;
         }

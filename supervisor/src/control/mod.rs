@@ -7,7 +7,7 @@
 //! whatever a locked process might reach is stopped here.
 
 mod lines;
-mod methods;
+pub mod methods;
 pub mod rpc;
 
 use std::{fs, io, os::fd::AsFd, rc::Rc, time::Duration};
@@ -83,7 +83,7 @@ pub async fn converse(tree: Tree, stream: UnixStream, pid: i32) {
                     return;
                 }
             }
-            methods::Next::Tail(answer) => return methods::tail(&tree, lines, answer).await,
+            methods::Next::Tail(id) => return methods::tail(&tree, lines, id).await,
             methods::Next::Attach(attach) => return methods::attach(&tree, lines, pid, attach).await,
         }
     }

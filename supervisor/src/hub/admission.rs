@@ -88,6 +88,9 @@ impl Hub {
             cancelled: false,
             trace,
             streams,
+            up: wanted.length as u64,
+            down: 0,
+            streamed: 0,
         };
         self.calls.insert(id, pending);
         self.deadlines.insert((deadline, id));
@@ -137,7 +140,7 @@ impl Hub {
             let sentence = format!("this request ended the {} process twice and is not tried again", row.destination);
             return Err(Refusal::new(Code::Quarantined, sentence));
         }
-        let used = member.uses.entry(index).or_insert(Use { in_flight: 0, second: now, in_this_second: 0 });
+        let used = member.uses.entry(index).or_insert(Use::new(now));
         if now.saturating_duration_since(used.second) >= Duration::from_secs(1) {
             used.second = now;
             used.in_this_second = 0;
@@ -149,6 +152,7 @@ impl Hub {
             ));
         }
         used.in_flight += 1;
+        used.made += 1;
         used.in_this_second += 1;
         Ok(())
     }

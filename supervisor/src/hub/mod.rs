@@ -29,6 +29,7 @@
 
 mod admission;
 mod flow;
+mod passed;
 mod quarantine;
 mod streams;
 #[cfg(test)]
@@ -49,6 +50,7 @@ use ipc::{
     policy::{Marks, Row},
     refusal::Death,
 };
+pub use passed::Passed;
 use quarantine::{Quarantine, Request};
 
 /// A process as others address it.
@@ -189,6 +191,17 @@ struct Use {
     in_flight: u16,
     second: Instant,
     in_this_second: u16,
+    /// Calls made by it.
+    made: u64,
+    /// Bytes of the calls that have ended, towards who answers and back.
+    up: u64,
+    down: u64,
+}
+
+impl Use {
+    fn new(now: Instant) -> Use {
+        Use { in_flight: 0, second: now, in_this_second: 0, made: 0, up: 0, down: 0 }
+    }
 }
 
 /// What passed between a process and the hub.
@@ -196,12 +209,16 @@ struct Use {
 pub struct Traffic {
     /// Calls it made.
     pub asked: u64,
+    /// Its own calls that are unanswered.
+    pub asking: usize,
     /// Calls it was given.
     pub answered: u64,
     /// Calls it works on now.
     pub serving: usize,
     /// Bytes of bodies it sent.
-    pub bytes: u64,
+    pub sent: u64,
+    /// Bytes of bodies it was sent.
+    pub received: u64,
 }
 
 /// A call without its terminal answer.
@@ -218,6 +235,11 @@ struct Pending {
     cancelled: bool,
     trace: TraceId,
     streams: Option<[Flow; 2]>,
+    /// Bytes of the request and of pieces from the caller, and of those to it.
+    up: u64,
+    down: u64,
+    /// Bytes of pieces alone.
+    streamed: u64,
 }
 
 /// A call that waits for a process, and what the caller has sent of its stream already.
@@ -241,6 +263,10 @@ pub struct Hub {
     last: u64,
     draining: bool,
     effects: Vec<Effect>,
+    /// What passed and was not asked for yet.
+    passed: Vec<Passed>,
+    /// The header of the call that is being taken in.
+    asking: Header,
 }
 
 impl Hub {
@@ -258,6 +284,8 @@ impl Hub {
             last: 0,
             draining: false,
             effects: Vec::new(),
+            passed: Vec::new(),
+            asking: Header::new(Kind::Call),
         };
         hub.join(SUPERVISOR, Generation(1));
         if let Some(supervisor) = hub.members.get_mut(&SUPERVISOR) {
@@ -346,7 +374,11 @@ impl Hub {
     /// What passed between a process and the hub.
     pub fn traffic(&self, place: Place) -> Traffic {
         let member = self.members.get(&place);
-        member.map_or_else(Traffic::default, |member| Traffic { serving: member.serving.len(), ..member.traffic })
+        member.map_or_else(Traffic::default, |member| Traffic {
+            serving: member.serving.len(),
+            asking: member.asked.len(),
+            ..member.traffic
+        })
     }
 
     /// Whether a process serves its one call or has served it.
@@ -363,13 +395,16 @@ impl Hub {
     /// A frame has come from a process.
     pub fn frame(&mut self, now: Instant, from: Place, frame: Frame) {
         let Some(member) = self.members.get_mut(&from) else { return };
-        member.traffic.bytes += frame.body.len() as u64;
+        member.traffic.sent += frame.body.len() as u64;
         let header = &frame.header;
         let result = if header.source.is_some() || header.generation != Generation(0) {
             Err(Misconduct::Spoofed)
         } else {
             match (header.kind, header.direction) {
-                (Kind::Call | Kind::Open, _) => self.call(now, from, frame),
+                (Kind::Call | Kind::Open, _) => {
+                    self.asking = frame.header;
+                    self.call(now, from, frame)
+                }
                 (Kind::Answer | Kind::Refuse, _) => self.answer(from, frame),
                 (Kind::Data | Kind::End, Some(Direction::Up)) | (Kind::Credit, Some(Direction::Down)) => {
                     self.piece_from_caller(from, frame)
@@ -417,6 +452,7 @@ impl Hub {
     fn finish(&mut self, id: CallId, mut frame: Frame) {
         let Some(call) = self.calls.remove(&id) else { return };
         self.deadlines.remove(&(call.deadline, id));
+        self.note_end(id, &call, &frame);
         if let Some(callee) = call.callee {
             frame.header.source = Some(callee);
             if let Some(member) = self.members.get_mut(&callee) {
@@ -428,6 +464,8 @@ impl Hub {
             member.asked.remove(&call.asked_as);
             if let Some(used) = member.uses.get_mut(&call.row) {
                 used.in_flight = used.in_flight.saturating_sub(1);
+                used.up += call.up;
+                used.down += call.down + frame.body.len() as u64;
             }
         }
         frame.header = Header { call: call.asked_as, trace: call.trace, ..frame.header };
@@ -443,7 +481,9 @@ impl Hub {
     /// Refuses what has not become a call.
     fn reject(&mut self, to: Place, asked_as: CallId, refusal: &Refusal) {
         let header = Header { call: asked_as, ..Header::new(Kind::Refuse) };
-        self.deliver(to, Frame { header, body: refusal.to_body().into() });
+        let frame = Frame { header, body: refusal.to_body().into() };
+        self.note_reject(to, &frame);
+        self.deliver(to, frame);
     }
 
     /// A caller takes a question back: its worker is told, and has a moment to answer with what it has.
@@ -471,6 +511,7 @@ impl Hub {
     }
 
     fn tell_to_stop(&mut self, callee: Place, id: CallId) {
+        self.note_cancel(callee, id);
         let frame = Frame::bare(Header { call: id, ..Header::new(Kind::Cancel) });
         self.effects.push(Effect::Deliver { to: callee, lane: Lane::Control, frame });
     }
@@ -548,6 +589,12 @@ impl Hub {
     }
 
     fn deliver(&mut self, to: Place, frame: Frame) {
+        if let Some(member) = self.members.get_mut(&to) {
+            member.traffic.received += frame.body.len() as u64;
+        }
+        if frame.header.destination.is_some() {
+            self.note_call(to, &frame);
+        }
         self.effects.push(Effect::Deliver { to, lane: Lane::Data, frame });
     }
 }

@@ -56,8 +56,16 @@ fn check_piece(call: &mut Pending, frame: &Frame) -> Result<(), Misconduct> {
         Some(Direction::Down) => &mut flows[1],
         None => return Err(Misconduct::NoStream),
     };
+    let length = frame.body.len() as u64;
     match frame.header.kind {
-        Kind::Data if flow.send(frame.body.len()) => Ok(()),
+        Kind::Data if flow.send(frame.body.len()) => {
+            call.streamed += length;
+            match frame.header.direction {
+                Some(Direction::Up) => call.up += length,
+                _ => call.down += length,
+            }
+            Ok(())
+        }
         Kind::Data => Err(Misconduct::NoCredit),
         Kind::Credit if flow.give_back(frame.header.credit) => Ok(()),
         Kind::Credit => Err(Misconduct::FalseCredit),

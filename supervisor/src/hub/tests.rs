@@ -11,6 +11,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod notes;
+
 const CLI: Place = (Role::Cli, Instance(1));
 const AGENT: Place = (Role::Agent, Instance(1));
 const STORAGE: Place = (Role::Storage, Instance(1));

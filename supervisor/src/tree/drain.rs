@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ipc::{Role, header::Kind};
+use ipc::{Role, header::Kind, messages::start::LogLevel};
 
 use super::{
     Tree, control_frame,
@@ -17,6 +17,20 @@ const ORDER: &[&[Role]] = &[&[Role::Agent, Role::Code, Role::Llm], &[Role::Stora
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Tree {
+    /// Takes no new work from outside, waits for what is in progress however long it takes, and then goes down. Processes
+    /// that this work needs are still started.
+    pub fn drain_patiently(&self) {
+        let mut state = self.lock();
+        if state.draining || std::mem::replace(&mut state.closing, true) {
+            return;
+        }
+        state.hub.drain();
+        state.log.tell(LogLevel::Info, "takes no new work", serde_json::json!({}));
+        drop(state);
+        // Perhaps there is nothing to wait for.
+        self.settle();
+    }
+
     /// Lets every process finish, ends what does not, and then the supervisor. Doing it twice does it once.
     pub fn drain(&self) {
         let mut state = self.lock();
@@ -24,7 +38,7 @@ impl Tree {
             return;
         }
         state.hub.drain();
-        state.log.note("draining", serde_json::json!({}));
+        state.log.tell(LogLevel::Info, "draining", serde_json::json!({}));
         drop(state);
         let tree = self.clone();
         tokio::task::spawn_local(async move {

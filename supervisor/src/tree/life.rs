@@ -22,7 +22,7 @@ use ipc::{
     link,
     messages::{
         common::Done,
-        start::{Hello, Start, Work},
+        start::{Hello, LogLevel, Start, Work},
         supervisor::Closed,
     },
 };
@@ -34,7 +34,7 @@ use tokio::{
 };
 
 use super::{
-    CannotBegin, PERMANENT, Tree,
+    CannotBegin, PERMANENT, Tree, levels,
     log::{MAX_LINE, Pace},
     not_signed_in,
     process::{Life, Process, Started, State, death},
@@ -140,7 +140,7 @@ impl Tree {
             instance: place.1.0,
             generation: generation.0,
             work,
-            log: state.level,
+            log: state.log.levels.of(place.0),
             probe: None,
         };
         let handed = if place.0 == Role::Crypto { vec![state.slots.as_fd()] } else { Vec::new() };
@@ -150,7 +150,7 @@ impl Tree {
         if let Err(error) = started {
             state.log.note("cannot spawn", serde_json::json!({ "role": place.0.name(), "error": error.to_string() }));
             drop(state);
-            self.after_end(place, None, format!("could not be started: {error}"));
+            self.after_end(place, None, format!("could not be started: {error}"), None);
         }
     }
 
@@ -167,6 +167,8 @@ impl Tree {
         let (control_in, control_out) = link::open(control)?;
         let (data_out, control_out) = (Rc::new(data_out), Rc::new(control_out));
         let pid = i32::from(child.pid().as_raw_nonzero());
+        let fields = serde_json::json!({ "process": levels::name(place), "pid": pid, "generation": generation.0 });
+        state.log.tell(LogLevel::Info, "started", fields);
         let pidfd = Rc::new(pidfd);
         let exit = reap::watch(rustix::io::fcntl_dupfd_cloexec(&*pidfd, 3)?)?;
         let log = pipe::Receiver::from_owned_fd(log)?;
@@ -179,6 +181,7 @@ impl Tree {
             greeted: false,
             condemned: false,
             blame: Cell::new(None),
+            why: None,
             ready_at: None,
             report: Default::default(),
             missed: 0,
@@ -255,13 +258,16 @@ impl Tree {
         let (generation, ready_for) = (process.generation, process.ready_at.map(|at| at.elapsed()));
         let draining = process.state == State::Draining;
         let (death, blame) = (death(generation, status), process.ended_of());
+        let (pid, why) = (process.pid, process.why.take());
         state.processes.remove(&place);
         let taken = state.hub.is_taken(place);
         state.hub.gone(place, death, blame);
         let quiet = draining || taken || (status.success() && place.0 == Role::Agent);
-        if !quiet {
-            let how = death.to_string();
-            state.log.note("ended", serde_json::json!({ "role": place.0.name(), "instance": place.1.0, "how": how }));
+        let level = if quiet { LogLevel::Info } else { LogLevel::Warn };
+        let fields = serde_json::json!({ "process": levels::name(place), "pid": pid, "how": death.to_string(), "why": why });
+        state.log.tell(level, "ended", fields);
+        if let Some(flight) = &mut state.flight {
+            flight.ended(place, pid, death);
         }
         drop(state);
         self.settle();
@@ -271,7 +277,7 @@ impl Tree {
         } else if draining {
             self.settle();
         } else {
-            self.after_end(place, ready_for, death.to_string());
+            self.after_end(place, ready_for, death.to_string(), why);
         }
     }
 
@@ -285,11 +291,11 @@ impl Tree {
     }
 
     /// A process has ended that should not have.
-    fn after_end(&self, place: Place, ready_for: Option<Duration>, how: String) {
+    fn after_end(&self, place: Place, ready_for: Option<Duration>, how: String, why: Option<String>) {
         let role = place.0;
         self.forget(place);
         let mut state = self.lock();
-        state.role(role).last_end = Some(how.clone());
+        state.role(role).last_end = Some(why.map_or_else(|| how.clone(), |why| format!("{how}: {why}")));
         if role == Role::Crypto {
             // The keys are gone, so everything is locked.
             drop(state);
@@ -306,6 +312,9 @@ impl Tree {
         }
         match state.role(role).restarts.ended(Instant::now(), ready_for, jitter()) {
             Verdict::After(wait) => {
+                let (times, millis) = (state.role(role).restarts.total(), wait.as_millis() as u64);
+                let fields = serde_json::json!({ "role": role.name(), "restarts": times, "in_ms": millis });
+                state.log.tell(LogLevel::Info, "starts again", fields);
                 drop(state);
                 let tree = self.clone();
                 tokio::task::spawn_local(async move {
@@ -354,34 +363,6 @@ impl Tree {
             Role::Llm => self.answer_allowing(Err(&refusal)),
             _ => {}
         }
-    }
-
-    /// Starts a role again because a person wants it, whatever happened before.
-    pub fn restart(&self, role: Role) -> Result<(), Refusal> {
-        let mut state = self.lock();
-        if !PERMANENT.contains(&role) && role != Role::Code {
-            return Err(Refusal::new(Code::NotFound, format!("{role} is not a process that can be restarted")));
-        }
-        if role == Role::Storage && state.space.is_none() {
-            return Err(not_signed_in());
-        }
-        state.role(role).restarts.forgive();
-        let was_degraded = state.role(role).degraded.take().is_some();
-        state.hub.set_availability(role, Availability::Comes);
-        let running: Vec<Place> = state.processes.keys().copied().filter(|place| place.0 == role).collect();
-        for place in &running {
-            if let Some(process) = state.processes.get(place) {
-                process.kill(Blame::Supervisor);
-            }
-        }
-        drop(state);
-        if running.is_empty() || was_degraded {
-            match role {
-                Role::Code => self.start_code(),
-                role => self.start_permanent(role),
-            }
-        }
-        Ok(())
     }
 
     /// A process has answered its one call and has nothing left to do.

@@ -7,10 +7,14 @@
 //! **Architecture Invariant:** the supervisor decodes only what is addressed to itself (`service`), keeps no secret, and
 //! parses nothing that a stranger wrote: of what a process logs it takes single capped lines, as data.
 
+mod again;
 mod drain;
+mod flight;
 mod health;
+mod levels;
 mod life;
 pub mod log;
+mod proc;
 pub mod process;
 pub mod prove;
 mod reap;
@@ -29,6 +33,7 @@ use std::{
     time::Instant,
 };
 
+use flight::Recorder;
 use ipc::{
     Code, Refusal, Role, codec,
     frame::Frame,
@@ -46,6 +51,7 @@ use tokio::sync::Notify;
 
 use crate::{
     hub::{Availability, Blame, Effect, Hub, Lane, Place, SUPERVISOR},
+    levels::Levels,
     places::Places,
 };
 
@@ -99,9 +105,12 @@ pub(crate) struct Everything {
     pub(crate) draining: bool,
     /// The walls are being tried.
     proving: bool,
+    /// No new work is taken from outside; when what is in progress is done, the tree goes down.
+    pub(crate) closing: bool,
     /// A command line that said it serves; there is one at most.
     pub(crate) serving: Option<Place>,
-    level: LogLevel,
+    /// `None` where it cannot be kept.
+    flight: Option<Recorder>,
     slots: OwnedFd,
     /// Held for as long as this process lives.
     _lock: OwnedFd,
@@ -135,7 +144,7 @@ pub(crate) struct RoleState {
 
 impl Tree {
     /// Takes the data directory and makes what must be there. No process is started yet.
-    pub fn new(places: Places, level: LogLevel) -> Result<Tree, CannotBegin> {
+    pub fn new(places: Places, levels: Levels) -> Result<Tree, CannotBegin> {
         places.make()?;
         let lock = life::take_lock(&places.lock())?;
         let slots = life::open_slots(&places.slots(), &places.spaces())?;
@@ -144,7 +153,17 @@ impl Tree {
             hub.set_availability(role, Availability::Comes);
         }
         hub.set_availability(Role::Storage, Availability::Refused(not_signed_in()));
-        let log = Log::open(&places.state);
+        let mut log = Log::open(&places.state, levels);
+        let flight = Recorder::begin(&places);
+        if let Err(error) = &flight {
+            log.note("there is no flight recorder", serde_json::json!({ "error": error.to_string() }));
+        }
+        let pid = std::process::id();
+        log.tell(
+            LogLevel::Info,
+            "the supervisor begins",
+            serde_json::json!({ "pid": pid, "version": env!("CARGO_PKG_VERSION") }),
+        );
         Ok(Tree(Rc::new(Inner {
             state: RefCell::new(Everything {
                 hub,
@@ -155,8 +174,9 @@ impl Tree {
                 begun: Instant::now(),
                 draining: false,
                 proving: false,
+                closing: false,
                 serving: None,
-                level,
+                flight: flight.ok(),
                 slots,
                 _lock: lock,
                 last_instance: HashMap::new(),
@@ -235,6 +255,12 @@ impl Tree {
                 process.state = State::Ready;
                 process.ready_at = Some(Instant::now());
                 process.report = report;
+                let (pid, micros) = (process.pid, process.report.micros);
+                let fields = serde_json::json!({ "process": levels::name(from), "pid": pid, "locked_in_micros": micros });
+                state.log.tell(LogLevel::Info, "ready", fields);
+                if let Some(flight) = &mut state.flight {
+                    flight.ready(from, pid);
+                }
                 drop(state);
                 if from.0 == Role::Storage {
                     self.bind_all();
@@ -257,7 +283,10 @@ impl Tree {
     /// Does what the hub wants done, until it wants nothing more.
     fn settle(&self) {
         loop {
-            let effects = self.lock().hub.effects();
+            let mut state = self.lock();
+            state.record();
+            let effects = state.hub.effects();
+            drop(state);
             if effects.is_empty() {
                 break;
             }
@@ -273,11 +302,15 @@ impl Tree {
                 }
             }
         }
-        let next = self.lock().hub.next_deadline();
         let mut state = self.lock();
+        let next = state.hub.next_deadline();
         if next.is_some_and(|next| state.alarm.is_none_or(|alarm| next < alarm)) {
             state.alarm = next;
             self.0.hurry.notify_one();
+        }
+        if state.closing && !state.draining && state.hub.errands().next().is_none() {
+            drop(state);
+            self.drain();
         }
     }
 
@@ -333,7 +366,7 @@ impl Tree {
             match ancestor {
                 Some(pid) if pid <= 1 => return false,
                 Some(pid) if pid == ourselves || children.contains(&pid) => return true,
-                Some(pid) => ancestor = status::parent(pid),
+                Some(pid) => ancestor = proc::parent(pid),
                 None => return true,
             }
         }
@@ -343,7 +376,7 @@ impl Tree {
     /// Whether one more command line may be attached.
     pub fn may_attach(&self, serves: bool) -> Result<(), Refusal> {
         let state = self.lock();
-        if state.draining {
+        if state.draining || state.closing {
             return Err(Refusal::new(Code::Draining, "Lamos is shutting down; try again in a moment"));
         }
         if serves && state.serving.is_some() {
@@ -370,6 +403,7 @@ impl Tree {
             greeted: true,
             condemned: false,
             blame: Cell::new(None),
+            why: None,
             ready_at: Some(Instant::now()),
             report: Default::default(),
             missed: 0,
@@ -409,6 +443,7 @@ impl Tree {
         let mut state = self.lock();
         let Some(process) = state.processes.get_mut(&who).filter(|process| !process.condemned) else { return };
         process.condemned = true;
+        process.why = Some(why.to_owned());
         process.kill(blame);
         let attached = process.child.is_none();
         state.log.note("ended", serde_json::json!({ "role": who.0.name(), "instance": who.1.0, "why": why }));

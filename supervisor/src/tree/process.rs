@@ -63,6 +63,8 @@ pub struct Process {
     pub condemned: bool,
     /// Who wanted it to end, once somebody did.
     pub blame: Cell<Option<Blame>>,
+    /// Why somebody wanted it to end, for people.
+    pub why: Option<String>,
     /// What it has locked away.
     pub report: Report,
     /// Pings it has not answered.

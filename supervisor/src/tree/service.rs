@@ -303,12 +303,6 @@ impl Tree {
 impl Everything {
     /// Asks the archive in the supervisor's own name. The answer comes as an event, if anybody looks for it.
     fn ask_storage<M: Method>(&mut self, request: &M) -> CallId {
-        self.last_own_call += 1;
-        let call = CallId(self.last_own_call);
-        let destination = Some((Role::Storage, Instance(0)));
-        let header = Header { destination, method: M::NUMBER, call, ..Header::new(Kind::Call) };
-        let body = codec::encode(request).unwrap_or_default();
-        self.hub.frame(Instant::now(), SUPERVISOR, Frame { header, body: body.into() });
-        call
+        self.ask((Role::Storage, Instance(0)), request)
     }
 }

@@ -24,7 +24,7 @@ fn run<F: Future<Output = ()>>(name: &str, story: impl FnOnce(Tree) -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let places = Places::find(Some(directory.0.clone())).expect("a place");
     LocalSet::new().block_on(&runtime, async {
-        let tree = Tree::new(places, LogLevel::Warn).expect("a tree");
+        let tree = Tree::new(places, Levels::default()).expect("a tree");
         tokio::time::timeout(Duration::from_secs(20), story(tree)).await.expect("the story ends");
     });
 }
@@ -45,6 +45,7 @@ fn come(tree: &Tree, place: Place, process_state: State) -> (Life, UnixStream) {
         greeted: true,
         condemned: false,
         blame: Cell::new(None),
+        why: None,
         ready_at: None,
         report: Default::default(),
         missed: 0,
