@@ -40,6 +40,9 @@ pub fn run(role: impl FnOnce(Role) -> ExitCode) -> ExitCode {
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     let first = env::args().nth(1).unwrap_or_default();
+    if first.starts_with(ROLE) {
+        inherit_nothing();
+    }
     match first.strip_prefix(ROLE) {
         Some("supervisor") => supervise::run(),
         Some(name) => match name.parse() {
@@ -49,3 +52,18 @@ pub fn run(role: impl FnOnce(Role) -> ExitCode) -> ExitCode {
         None => cli::run(),
     }
 }
+
+/// Closes what somebody left open in the shell that started the command line. The supervisor would hand it on to every
+/// process it starts, where nobody could open it and everybody could read it.
+#[expect(unsafe_code, reason = "descriptors that belong to nobody here")]
+fn inherit_nothing() {
+    #[cfg(target_os = "linux")]
+    // SAFETY: nothing was opened yet; what is open above standard error was so before the first line of this program.
+    unsafe {
+        libc::close_range(FIRST_UNKNOWN, libc::c_uint::MAX, 0);
+    }
+}
+
+/// Behind standard input, output and error.
+#[cfg(target_os = "linux")]
+const FIRST_UNKNOWN: libc::c_uint = 3;

@@ -76,7 +76,7 @@ fn try_all(
 
 fn say(mut data: &UnixStream, word: &Probed) -> io::Result<()> {
     let body = codec::encode(word).map_err(io::Error::other)?;
-    let frame = Frame { header: Header::new(Kind::Data), body: body.into() };
+    let frame = Frame { header: Header::new(Kind::Ready), body: body.into() };
     let bytes = [&frame.prefix()[..], frame.body.as_slice()].concat();
     data.write_all(&bytes)
 }

@@ -71,7 +71,7 @@ pub struct Probe {
     pub others: Vec<i32>,
 }
 
-/// What a probe says, in frames of kind `Data`.
+/// What a probe says, in frames of kind `Ready`.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Probed {
     /// It cannot be locked down, and this is why.

@@ -24,7 +24,7 @@ use std::{
 use ipc::{
     Code, Refusal, Role, codec,
     id::ConversationId,
-    link,
+    link::{self, LinkError},
     messages::start::{Hello, Probe, Probed, Start, Work},
 };
 use serde::{Deserialize, Serialize};
@@ -207,8 +207,12 @@ impl Tree {
         let exit = reap::watch(pidfd)?;
         loop {
             let Ok(frame) = timeout(PATIENCE, inbox.next()).await else { return Ok(End::Hung) };
-            // What it said before it ended is heard first: the socket has an end of its own.
-            let Ok(Some(frame)) = frame else { break };
+            let frame = match frame {
+                Ok(Some(frame)) => frame,
+                Err(LinkError::Frame(error)) => return Err(io::Error::other(error.to_string())),
+                // It has ended, and what it said before that was heard.
+                Ok(None) | Err(LinkError::Socket(_)) => break,
+            };
             match codec::decode::<Probed>(frame.body.as_slice()).map_err(io::Error::other)? {
                 Probed::Tries { act, step } => table.tries(act, step)?,
                 Probed::Came(errno) => table.failed_with(errno)?,
