@@ -222,9 +222,12 @@ fn when_the_other_end_dies_every_question_is_answered() {
         let (caller, _events, connection) = connect(a.into(), control.into()).unwrap();
         tokio::task::spawn_local(connection.run());
         let client: Client<source::Cli> = Client::new(caller);
-        let call = tokio::task::spawn_local(async move { client.call(&Statistics).await });
+        let asking = client.clone();
+        let call = tokio::task::spawn_local(async move { asking.call(&Statistics).await });
         tokio::task::yield_now().await;
         drop((b, other));
         assert_eq!(call.await.unwrap().unwrap_err().code, Code::PeerDied);
+        // So is one that comes when nobody is there any more.
+        assert_eq!(client.call(&Statistics).await.unwrap_err().code, Code::PeerDied);
     });
 }

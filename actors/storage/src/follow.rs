@@ -1,7 +1,7 @@
 //! The feed of what is kept: first what was missed, then what comes.
 
 use ipc::{
-    Refusal,
+    Code, Refusal,
     endpoint::Reply,
     messages::{
         common::Done,
@@ -16,13 +16,22 @@ use crate::{convert::change, errors::refusal, writer::WriterHandle};
 /// Events read at once.
 const PAGE: usize = 256;
 
-/// Follows until who asked has enough. A follower that is too slow for the live feed reads on from the database.
+/// Follows until who asked has enough or the archive goes down, which waits for nobody who listens.
 pub(crate) async fn follow(
     replica: &Replica,
     writer: &WriterHandle,
     request: Follow,
     reply: &Reply<Follow>,
 ) -> Result<Done, Refusal> {
+    let draining = reply.draining();
+    tokio::select! {
+        result = changes(replica, writer, request, reply) => result,
+        () = draining.wait() => Err(Refusal::new(Code::Draining, "the archive goes down; follow again when it is back")),
+    }
+}
+
+/// Speaks of changes until who asked has enough. A follower that is too slow for the live feed reads on from the database.
+async fn changes(replica: &Replica, writer: &WriterHandle, request: Follow, reply: &Reply<Follow>) -> Result<Done, Refusal> {
     let cancelled = reply.cancelled();
     let mut seen = request.after;
     loop {

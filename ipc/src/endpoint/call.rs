@@ -57,6 +57,8 @@ pub struct Caller {
     control: Rc<Outbox>,
     next: Cell<u64>,
     waiting: RefCell<HashMap<CallId, Waiting>>,
+    /// The connection has ended: nothing that is asked from now on would ever be answered.
+    gone: Cell<bool>,
 }
 
 /// What an unanswered call waits for.
@@ -68,7 +70,7 @@ struct Waiting {
 
 impl Caller {
     pub(super) fn new(data: Rc<Outbox>, control: Rc<Outbox>) -> Caller {
-        Caller { data, control, next: Cell::new(0), waiting: RefCell::default() }
+        Caller { data, control, next: Cell::new(0), waiting: RefCell::default(), gone: Cell::new(false) }
     }
 
     pub(crate) async fn call<M: Method>(
@@ -110,6 +112,9 @@ impl Caller {
         to: (Role, Instance),
         options: Options,
     ) -> Result<(CallId, oneshot::Receiver<Result<Body, Refusal>>, mpsc::Receiver<Body>, Rc<Allowance>), Refusal> {
+        if self.gone.get() {
+            return Err(disconnected());
+        }
         let (body, flags) = encode(request, M::SENSITIVE).map_err(|error| malformed(M::NAME, &error))?;
         let call = CallId(self.next.get() + 1);
         self.next.set(call.0);
@@ -167,8 +172,9 @@ impl Caller {
         }
     }
 
-    /// The connection is gone: every unanswered call is refused.
+    /// The connection is gone: every unanswered call is refused, and every later one.
     pub(super) fn disconnect(&self) {
+        self.gone.set(true);
         let calls: Vec<CallId> = self.waiting.borrow().keys().copied().collect();
         for call in calls {
             self.finish(call, Err(disconnected()));

@@ -134,6 +134,7 @@ impl Connection {
                 self.control_out.send(Frame::bare(Header { flags: Flags::REPLY, ..Header::new(Kind::Ping) }));
             }
             (Kind::Drain, _) => {
+                self.serving.drain();
                 let _ = self.events.send(Event::Drain(Duration::from_millis(u64::from(header.deadline_ms)))).await;
             }
             (Kind::Ping | Kind::Hello | Kind::Ready, _) => {}

@@ -51,6 +51,8 @@ pub(super) struct Serving {
     /// Calls that were taken back and are not there: they have been answered, or have not come yet, since a cancel
     /// travels over the faster socket. The hub's ids do not rise here, so which of the two cannot be told.
     early: RefCell<VecDeque<CallId>>,
+    /// Set when the process is to finish.
+    draining: Rc<Signal>,
 }
 
 struct Served {
@@ -70,7 +72,12 @@ impl Served {
 
 impl Serving {
     pub(super) fn new(data: Rc<Outbox>) -> Serving {
-        Serving { data, calls: RefCell::default(), early: RefCell::default() }
+        Serving { data, calls: RefCell::default(), early: RefCell::default(), draining: Rc::default() }
+    }
+
+    /// The process is to finish: what would never end by itself ends now.
+    pub(super) fn drain(&self) {
+        self.draining.set();
     }
 
     /// A new call. One that was taken back before it came is cancelled from the start.
@@ -206,7 +213,7 @@ impl Incoming {
         self.deadline
     }
 
-    /// Becomes ready when the caller takes the question back.
+    /// Becomes ready when the caller takes the question back, or when the process is to finish; see where it comes from.
     pub fn cancelled(&self) -> Cancelled {
         Cancelled(Rc::clone(&self.cancelled))
     }
@@ -298,9 +305,14 @@ impl<M: Method> Reply<M> {
         self.incoming.deadline
     }
 
-    /// Becomes ready when the caller takes the question back.
+    /// Becomes ready when the caller takes the question back, or when the process is to finish; see where it comes from.
     pub fn cancelled(&self) -> Cancelled {
         self.incoming.cancelled()
+    }
+
+    /// Set when this process is to finish: what would go on for ever ends then; what has an end goes on to it.
+    pub fn draining(&self) -> Cancelled {
+        Cancelled(Rc::clone(&self.incoming.serving.draining))
     }
 
     /// Sends a piece when the caller has room for it. False if the caller has gone.
@@ -343,7 +355,7 @@ impl Signal {
     }
 }
 
-/// Becomes ready when the caller takes the question back.
+/// Becomes ready when the caller takes the question back, or when the process is to finish; see where it comes from.
 #[derive(Clone)]
 pub struct Cancelled(Rc<Signal>);
 

@@ -16,6 +16,9 @@ const ORDER: &[&[Role]] = &[&[Role::Agent, Role::Code, Role::Llm], &[Role::Stora
 /// How long one step may take before what is left of it is ended.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How much of that a process is told it has for the calls in progress; the rest is for what it does after them.
+const FOR_CALLS: Duration = Duration::from_secs(4);
+
 impl Tree {
     /// Takes no new work from outside, waits for what is in progress however long it takes, and then goes down. Processes
     /// that this work needs are still started.
@@ -95,7 +98,7 @@ impl Tree {
         match process.state {
             // It does not listen yet, and it has done nothing that would be lost.
             State::Starting => process.kill(Blame::Supervisor),
-            State::Ready => process.send(Lane::Control, control_frame(Kind::Drain, PATIENCE.as_millis() as u32)),
+            State::Ready => process.send(Lane::Control, control_frame(Kind::Drain, FOR_CALLS.as_millis() as u32)),
             State::Draining => {}
         }
         process.state = State::Draining;
