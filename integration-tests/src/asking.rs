@@ -27,9 +27,14 @@ pub fn piece(number: usize) -> String {
 
 /// A server whose answer takes more than a second.
 pub fn long_answer() -> ScriptedHttp {
+    answer_of(Duration::from_millis(20))
+}
+
+/// A server whose answer takes so long for each piece.
+pub fn answer_of(pause: Duration) -> ScriptedHttp {
     let mut script = vec![stream_head()];
     for number in 0..PIECES {
-        script.extend([text(&piece(number)), Act::Pause(Duration::from_millis(20))]);
+        script.extend([text(&piece(number)), Act::Pause(pause)]);
     }
     script.push(end("stop"));
     ScriptedHttp::start(vec![script])

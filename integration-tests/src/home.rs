@@ -6,6 +6,7 @@ use std::{
     os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Arc,
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -33,9 +34,10 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate is in the workspace")
 }
 
-/// A person's machine, as far as one program sees it.
+/// A person's machine, as far as one program sees it. It goes with the last of those that share it.
+#[derive(Clone)]
 pub struct Home {
-    directory: TempDir,
+    directory: Arc<TempDir>,
 }
 
 impl Default for Home {
@@ -48,7 +50,7 @@ impl Home {
     /// An empty one.
     pub fn new() -> Home {
         let directory = tempfile::Builder::new().prefix("lamos-").tempdir().expect("a directory can be made");
-        let home = Home { directory };
+        let home = Home { directory: Arc::new(directory) };
         // A name of its own for the binary: every process of this home, and no other, runs under it.
         if fs::hard_link(binary(), home.lamos()).is_err() {
             fs::copy(binary(), home.lamos()).expect("the binary can be copied");
@@ -121,6 +123,9 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
+        if Arc::strong_count(&self.directory) > 1 {
+            return;
+        }
         for process in self.processes() {
             process.signal(libc::SIGKILL);
         }

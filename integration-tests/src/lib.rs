@@ -16,15 +16,23 @@
 )]
 
 pub mod asking;
+pub mod busy;
 pub mod capture;
 pub mod cargo;
+pub mod chance;
 pub mod home;
 pub mod llama;
 pub mod processes;
 pub mod scripted_gguf;
 pub mod scripted_http;
 pub mod serve;
+pub mod tap;
 pub mod wire;
+
+/// How many rounds of chance are wanted: what `cargo verify --rounds N` says, or as many as are usual.
+pub fn rounds(usual: usize) -> usize {
+    std::env::var("LAMOS_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(usual)
+}
 
 /// Whether the long rounds are wanted too: `cargo verify --full`.
 pub fn full() -> bool {

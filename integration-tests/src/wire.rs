@@ -13,7 +13,7 @@ use ipc::{
     endpoint::{self, Caller},
     link,
     messages::{
-        crypto::{Deploy, Unlock},
+        crypto::{Deploy, KeyState, KeyStatus, Unlock},
         start::Hello,
     },
     role::source,
@@ -51,6 +51,18 @@ pub fn request(method: &str, params: Value) -> String {
     json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string()
 }
 
+/// A connection to the control socket that has become a part of the wire.
+pub fn attach(home: &Home) -> OwnedFd {
+    let socket = control(home);
+    let ours = Hello::ours();
+    let params = json!({ "version": ours.version, "schema": ours.schema, "program": ours.program, "serves": false });
+    let answer = say(&socket, &request("attach", params)).expect("it answers");
+    assert!(answer.get("error").is_none(), "attach was refused: {answer}");
+    socket.set_read_timeout(None).expect("a timeout can be taken back");
+    socket.set_nonblocking(true).expect("a socket can be non-blocking");
+    OwnedFd::from(socket)
+}
+
 /// An attached command line.
 pub struct Attached {
     pub client: Client<source::Cli>,
@@ -60,14 +72,7 @@ pub struct Attached {
 impl Attached {
     /// Attaches, inside [`on_wire`].
     pub fn to(home: &Home) -> Attached {
-        let socket = control(home);
-        let ours = Hello::ours();
-        let params = json!({ "version": ours.version, "schema": ours.schema, "program": ours.program, "serves": false });
-        let answer = say(&socket, &request("attach", params)).expect("it answers");
-        assert!(answer.get("error").is_none(), "attach was refused: {answer}");
-        socket.set_read_timeout(None).expect("a timeout can be taken back");
-        socket.set_nonblocking(true).expect("a socket can be non-blocking");
-        let (inbox, outbox) = link::open(OwnedFd::from(socket)).expect("a link can be made");
+        let (inbox, outbox) = link::open(attach(home)).expect("a link can be made");
         let (caller, _events, connection) = endpoint::connect_single(inbox, outbox);
         tokio::task::spawn_local(async move {
             // It ends with the test or with the supervisor.
@@ -76,8 +81,11 @@ impl Attached {
         Attached { client: Client::new(Rc::clone(&caller)), caller }
     }
 
-    /// Opens the demo space.
+    /// Opens the demo space, if nothing is open.
     pub async fn demo(&self) {
+        if let Ok(KeyState::Open { .. }) = self.client.call(&KeyStatus).await {
+            return;
+        }
         let pair = || (Secret::new(b"demo".to_vec()), Secret::new(b"demo".to_vec()));
         let (user, password) = pair();
         match self.client.call(&Unlock { user, password }).await {

@@ -1,5 +1,6 @@
-//! `cargo verify`: builds `lamos` as it ships and runs every test against it. `--full` adds the long rounds; what follows
-//! `--` goes to the tests.
+//! `cargo verify`: builds `lamos` as it ships and runs every test against it. `--rounds N` plays so many rounds of kills at
+//! random moments and, if that is more than 500, so many power cuts; `--full` adds the long tests and plays a thousand.
+//! What follows `--` goes to the tests.
 
 use std::{
     env,
@@ -12,16 +13,27 @@ use integration_tests::cargo::cargo;
 const PACKAGES: &[(&str, &str)] =
     &[("bash", "bash"), ("apt-get", "apt"), ("dpkg-deb", "dpkg"), ("git", "git"), ("ip", "iproute2")];
 
+/// Rounds of `--full`.
+const FULL_ROUNDS: &str = "1000";
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let (full, rest) = match arguments.split_first() {
-        Some((first, rest)) if first == "--full" => (true, rest),
-        _ => (false, &arguments[..]),
-    };
-    if let Some(unknown) = rest.first().filter(|word| *word != "--") {
-        eprintln!("verify: {unknown:?} is not known; it is written `cargo verify [--full] [-- FILTER]`");
-        return ExitCode::from(2);
+    let (mut full, mut rounds, mut rest) = (false, None, &arguments[..]);
+    loop {
+        match rest {
+            [first, after @ ..] if first == "--full" => (full, rest) = (true, after),
+            [first, number, after @ ..] if first == "--rounds" && number.parse::<u32>().is_ok() => {
+                (rounds, rest) = (Some(number.clone()), after);
+            }
+            [] => break,
+            [first, ..] if first == "--" => break,
+            [unknown, ..] => {
+                eprintln!("verify: {unknown:?} is not known; it is written `cargo verify [--full] [--rounds N] [-- FILTER]`");
+                return ExitCode::from(2);
+            }
+        }
     }
+    let rounds = rounds.or_else(|| full.then(|| FULL_ROUNDS.to_owned()));
     for (program, package) in PACKAGES {
         if Command::new(program).arg("--version").output().is_err() {
             eprintln!("verify: {program} is missing; on Debian the package {package} has it");
@@ -31,6 +43,9 @@ fn main() -> ExitCode {
     let run = |words: &[&str], more: &[String]| {
         let mut command = cargo();
         command.args(words).args(more).env("LAMOS_FULL_TESTS", if full { "1" } else { "0" });
+        if let Some(rounds) = &rounds {
+            command.env("LAMOS_ROUNDS", rounds);
+        }
         command.status().is_ok_and(|status| status.success())
     };
     // One profile, and one resolution of features, for what ships and what is tested: each crate is compiled once.
