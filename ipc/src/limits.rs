@@ -30,11 +30,16 @@ pub const MAX_WAITING: usize = 64;
 /// Calls taken back before they came, that one side remembers: a cancel may overtake its call.
 pub const MAX_EARLY: usize = 256;
 
-/// Bytes that may be queued for one process before it gets no new calls: it is slow, and who asks it hears so at once. A
+/// Bytes that may be queued for one process before it gets no new calls, and makes none: it is slow, and who asks it hears so
+/// at once. A
 /// command line, which may have been stopped by its person and is nobody's callee, is ended.
 pub const MAX_QUEUED: usize = 16 << 20;
 
-/// Bytes queued for one process after which it is ended. Once it gets no new calls, only the windows of streams that are
+/// Calls refused out of hand while their caller has more than [`MAX_QUEUED`] to read. One that goes on asking after so many
+/// will not read, and is ended.
+pub const MAX_UNHEARD: u32 = 1024;
+
+/// Bytes queued for one process after which it is ended. Once it gets no new calls and makes none, only the windows of streams that are
 /// open and the answers it waits for can come; for every role these are less (a test of the hub adds up the rows), so a
 /// process is never ended for being slow.
 pub const MAX_UNREAD: usize = 512 << 20;

@@ -132,6 +132,9 @@ impl Hub {
                 format!("{} would send data out after private data met untrusted text", row.name),
             ));
         }
+        if self.crowded.contains(&from) {
+            return Err(Refusal::new(Code::Busy, "there is more to read than there should be; read it and try again"));
+        }
         if callee.is_some_and(|callee| self.crowded.contains(&callee)) {
             let sentence = format!("the {} process has more to read than it should; try again in a moment", row.destination);
             return Err(Refusal::new(Code::Busy, sentence));

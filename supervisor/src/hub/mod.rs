@@ -20,8 +20,9 @@
 //! # How much is held
 //!
 //! For each row and process: `in flight` requests of `largest body` (kept until they are answered, see `quarantine`), two
-//! windows for each stream, and the answers. That is the bound of the hub's memory, whatever anybody sends. A process that does not keep up with reading gets no new
-//! calls until it does ([`Hub::set_crowded`]); who asks it is refused as busy.
+//! windows for each stream, and the answers. That is the bound of the hub's memory, whatever anybody sends. A process
+//! that does not keep up with reading gets no new calls until it does ([`Hub::set_crowded`]), and makes none: who asks
+//! it, and what it asks, is refused as busy.
 //!
 //! **Architecture Invariant:** the hub decodes no body, keeps no clock of its own and does no input or output. It turns
 //! frames into [`Effect`]s, so that a test can play every process and every moment. Each call gets exactly one terminal
@@ -46,7 +47,7 @@ use ipc::{
     frame::Frame,
     header::{Direction, Flags, Header, Kind},
     id::{CallId, Generation, Instance, TraceId},
-    limits::{CANCEL_GRACE_MS, MAX_ABANDONED, MAX_EARLY},
+    limits::{CANCEL_GRACE_MS, MAX_ABANDONED, MAX_EARLY, MAX_UNHEARD},
     policy::{Marks, Row},
     refusal::Death,
 };
@@ -127,6 +128,9 @@ pub enum Misconduct {
     /// It asked again and again for what it may not have.
     #[error("it asked too often for what it may not have")]
     Insistent,
+    /// It goes on asking and leaves the answers.
+    #[error("it asks and does not read the answers")]
+    Unhearing,
     /// It does not answer calls that were taken back.
     #[error("it does not stop when it is told to")]
     Deaf,
@@ -172,6 +176,8 @@ struct Member {
     abandoned: HashSet<CallId>,
     uses: HashMap<usize, Use>,
     forbidden: u32,
+    /// Calls of its own that were refused out of hand since it had too much to read.
+    unheard: u32,
     traffic: Traffic,
 }
 
@@ -308,6 +314,7 @@ impl Hub {
             abandoned: HashSet::new(),
             uses: HashMap::new(),
             forbidden: 0,
+            unheard: 0,
             traffic: Traffic::default(),
         };
         self.members.insert(place, member);
@@ -347,12 +354,25 @@ impl Hub {
         self.draining = true;
     }
 
-    /// Says whether a process has so much to read that it gets no new calls for now.
+    /// Says whether a process has so much to read that it gets no new calls for now, and makes none.
     pub fn set_crowded(&mut self, place: Place, crowded: bool) {
-        if crowded && self.members.contains_key(&place) {
-            self.crowded.insert(place);
-        } else {
-            self.crowded.remove(&place);
+        match self.members.get_mut(&place) {
+            Some(_) if crowded => {
+                self.crowded.insert(place);
+            }
+            member => {
+                self.crowded.remove(&place);
+                if let Some(member) = member {
+                    member.unheard = 0;
+                }
+            }
+        }
+    }
+
+    /// A process is being ended: whoever asks its role from now on waits for the next one.
+    pub fn condemn(&mut self, place: Place) {
+        if let Some(member) = self.members.get_mut(&place) {
+            member.ready = false;
         }
     }
 
@@ -480,6 +500,13 @@ impl Hub {
 
     /// Refuses what has not become a call.
     fn reject(&mut self, to: Place, asked_as: CallId, refusal: &Refusal) {
+        if let Some(member) = self.members.get_mut(&to).filter(|_| self.crowded.contains(&to)) {
+            member.unheard += 1;
+            if member.unheard > MAX_UNHEARD {
+                self.effects.push(Effect::End { who: to, why: Misconduct::Unhearing });
+                return;
+            }
+        }
         let header = Header { call: asked_as, ..Header::new(Kind::Refuse) };
         let frame = Frame { header, body: refusal.to_body().into() };
         self.note_reject(to, &frame);

@@ -50,7 +50,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long what a dead process said may take to be read. It is in the sockets already.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// How long a process that has answered its one call may take to go.
+/// How long a process that has answered its one call, or has hung up, may take to go.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The one process of a permanent role.
@@ -90,15 +90,7 @@ impl Tree {
     pub(super) fn wanted(&self, role: Role) {
         match role {
             Role::Llm | Role::Crypto => self.start_permanent(role),
-            Role::Code => {
-                let state = self.lock();
-                let coming =
-                    state.processes.iter().any(|(place, process)| place.0 == Role::Code && process.state == State::Starting);
-                drop(state);
-                if !coming {
-                    self.start_code();
-                }
-            }
+            Role::Code => self.start_code(),
             _ => {}
         }
     }
@@ -116,10 +108,15 @@ impl Tree {
         self.start((role, ONLY), generation, work);
     }
 
-    /// Starts a process that waits for a run.
+    /// Starts a process that waits for a run, unless one waits or is on its way.
     pub(super) fn start_code(&self) {
         let mut state = self.lock();
-        if state.draining || state.role(Role::Code).degraded.is_some() {
+        let waits = |(place, process): (&Place, &Process)| {
+            let coming = matches!(process.state, State::Starting | State::Ready) && !process.condemned;
+            place.0 == Role::Code && coming && !state.hub.is_taken(*place)
+        };
+        let waits = state.processes.iter().any(waits);
+        if waits || state.draining || state.role(Role::Code).degraded.is_some() {
             return;
         }
         let instance = state.new_instance(Role::Code);
@@ -287,6 +284,15 @@ impl Tree {
         let late = self.lock().living(life).is_some_and(|process| process.state == State::Starting);
         if late {
             self.end(life.place, "it was not ready in time", Blame::Supervisor);
+        }
+    }
+
+    /// A process that has hung up is about to end; one that stays can only keep others waiting.
+    pub(super) async fn expect_end(self, life: Life) {
+        tokio::time::sleep(LINGER).await;
+        let stays = self.lock().living(life).is_some_and(|process| process.state != State::Draining);
+        if stays {
+            self.end(life.place, "it hung up and did not end", Blame::Work);
         }
     }
 

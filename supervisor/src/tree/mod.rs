@@ -274,7 +274,7 @@ impl Tree {
             }
             Err(error) => {
                 drop(state);
-                self.end(from, &error.to_string(), Blame::Work);
+                self.end(from, &format!("it sent a report that is none: failed to {error}"), Blame::Work);
             }
         }
         self.settle();
@@ -346,6 +346,9 @@ impl Tree {
         }
         if life.place.0 == Role::Cli {
             self.detached(life.place);
+        } else {
+            // Not here: who waits for what was said waits for this task.
+            tokio::task::spawn_local(self.expect_end(life));
         }
     }
 
@@ -446,6 +449,7 @@ impl Tree {
         process.why = Some(why.to_owned());
         process.kill(blame);
         let attached = process.child.is_none();
+        state.hub.condemn(who);
         state.log.note("ended", serde_json::json!({ "role": who.0.name(), "instance": who.1.0, "why": why }));
         drop(state);
         if attached {
