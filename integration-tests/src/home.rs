@@ -49,11 +49,16 @@ impl Default for Home {
 impl Home {
     /// An empty one.
     pub fn new() -> Home {
+        Home::of(&binary())
+    }
+
+    /// An empty one where `lamos` is this program.
+    pub fn of(program: &Path) -> Home {
         let directory = tempfile::Builder::new().prefix("lamos-").tempdir().expect("a directory can be made");
         let home = Home { directory: Arc::new(directory) };
         // A name of its own for the binary: every process of this home, and no other, runs under it.
-        if fs::hard_link(binary(), home.lamos()).is_err() {
-            fs::copy(binary(), home.lamos()).expect("the binary can be copied");
+        if fs::hard_link(program, home.lamos()).is_err() {
+            fs::copy(program, home.lamos()).expect("the binary can be copied");
         }
         home
     }

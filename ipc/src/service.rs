@@ -83,6 +83,9 @@ macro_rules! service {
             $request($request),
         )* }
 
+        /// Number and name of each method of the service.
+        pub const METHODS: &[(u16, &str)] = &[$(($number, stringify!($request)),)*];
+
         impl Request {
             /// Reads the request of a call.
             pub fn decode(method: u16, body: &[u8]) -> Result<Request, $crate::Refusal> {

@@ -1,8 +1,10 @@
 //! Every process played by hand, every moment chosen: what the hub promises, as stories.
 
+mod every_row;
+
 use ipc::{
     header::Flags,
-    limits::{MAX_BODY, MAX_FORBIDDEN, MAX_UNREAD, WINDOW_BYTES},
+    limits::{MAX_BODY, MAX_FORBIDDEN, MAX_UNHEARD, MAX_UNREAD, WINDOW_BYTES},
     messages::{agent, code, crypto, llm, storage},
     policy::TABLE,
     service::Method,
@@ -132,32 +134,6 @@ fn who_has_no_row_is_refused_and_who_insists_is_ended() {
     stage.ask::<llm::ListModels>(AGENT, some(Role::Llm), 99);
     assert_eq!(stage.ended, [(AGENT, Misconduct::Insistent)]);
     assert!(stage.next(LLM).is_none(), "nothing arrived");
-}
-
-/// Every source, destination and method number, against the table read in another way.
-#[test]
-fn exactly_the_rows_of_the_table_pass() {
-    for &from in Role::ALL {
-        for &to in Role::ALL {
-            for method in (0..32).chain(0xff00..0xff04) {
-                let from = (from, Instance(1));
-                let mut stage = Stage::with(TABLE, &[]);
-                for &role in Role::ALL {
-                    if role != Role::Supervisor {
-                        stage.hub.join((role, Instance(1)), Generation(1));
-                        stage.hub.ready(stage.now, (role, Instance(1)));
-                    }
-                }
-                let row = TABLE.iter().find(|row| row.source == from.0 && row.destination == to && row.method == method);
-                let kind = if row.is_some_and(|row| row.stream) { Kind::Open } else { Kind::Call };
-                let flags = if row.is_some_and(|row| row.sensitive) { Flags::SENSITIVE } else { Flags::NONE };
-                let header = Header { destination: Some((to, Instance(0))), method, call: CallId(1), flags, ..Header::new(kind) };
-                stage.send(from, Frame::bare(header));
-                let arrived = stage.next((to, Instance(1))).is_some_and(|frame| frame.header.kind == kind);
-                assert_eq!(arrived, row.is_some(), "{} asks {to} for {method}", from.0);
-            }
-        }
-    }
 }
 
 #[test]
@@ -445,6 +421,34 @@ fn who_has_too_much_to_read_gets_no_new_calls() {
     stage.hub.set_crowded(STORAGE, true);
     stage.replace(STORAGE, 1, Blame::Supervisor);
     assert!(stage.hub.crowded().is_empty(), "its successor has read everything");
+}
+
+#[test]
+fn who_has_too_much_to_read_asks_for_no_more() {
+    let mut stage = Stage::new();
+    stage.hub.set_crowded(AGENT, true);
+    for call in 1..=u64::from(MAX_UNHEARD) {
+        stage.ask::<storage::ListFiles>(AGENT, some(Role::Storage), call);
+        assert_eq!(stage.refusal(AGENT), (CallId(call), Code::Busy));
+    }
+    stage.hub.set_crowded(AGENT, false);
+    stage.ask::<storage::ListFiles>(AGENT, some(Role::Storage), 2000);
+    assert!(stage.next(STORAGE).is_some(), "who has read is served");
+    stage.hub.set_crowded(AGENT, true);
+    for call in 1..=u64::from(MAX_UNHEARD) + 1 {
+        stage.ask::<storage::ListFiles>(AGENT, some(Role::Storage), 2000 + call);
+    }
+    assert_eq!(stage.ended, [(AGENT, Misconduct::Unhearing)]);
+}
+
+#[test]
+fn who_asks_for_one_that_is_being_ended_waits_for_the_next() {
+    let mut stage = Stage::new();
+    stage.hub.condemn(STORAGE);
+    stage.ask::<storage::Statistics>(CLI, some(Role::Storage), 1);
+    assert!(stage.next(STORAGE).is_none() && stage.next(CLI).is_none());
+    stage.replace(STORAGE, 1, Blame::Work);
+    assert!(stage.next(STORAGE).is_some());
 }
 
 /// [`MAX_UNREAD`] is more than can be on its way to a process that gets no new calls.
