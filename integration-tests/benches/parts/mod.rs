@@ -11,6 +11,7 @@ mod others;
 mod peers;
 mod python;
 mod restart;
+mod spawn;
 mod streams;
 
 pub use peers::peer;
@@ -24,6 +25,7 @@ pub const ALL: &[(&str, fn())] = &[
     ("a million messages", load::a_million),
     ("busy", busy::measure),
     ("restart", restart::measure),
+    ("spawn", spawn::measure),
     ("ask", ask::measure),
     ("memory", memory::measure),
     ("python", python::measure),

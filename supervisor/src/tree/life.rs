@@ -159,7 +159,7 @@ impl Tree {
         generation: Generation,
         spawned: Spawned,
     ) -> std::io::Result<()> {
-        let Spawned { child, pidfd, data, control, log } = spawned;
+        let Spawned { since, child, pidfd, data, control, log } = spawned;
         let (data_in, data_out) = link::open(data)?;
         let (control_in, control_out) = link::open(control)?;
         let (data_out, control_out) = (Rc::new(data_out), Rc::new(control_out));
@@ -174,7 +174,7 @@ impl Tree {
             state: State::Starting,
             generation,
             birth: life.birth,
-            since: Instant::now(),
+            since,
             greeted: false,
             condemned: false,
             blame: Cell::new(None),

@@ -202,7 +202,7 @@ impl Tree {
             spawn(start, &handed)?
         };
         // Dropped on every way out of here, whereupon it is ended and reaped. What it logs is not read; it says little.
-        let Spawned { mut child, pidfd, data, control: _control, log: _log } = spawned;
+        let Spawned { mut child, pidfd, data, control: _control, log: _log, .. } = spawned;
         let (mut inbox, _outbox) = link::open(data)?;
         let exit = reap::watch(pidfd)?;
         loop {

@@ -8,6 +8,7 @@ use std::{
         unix::{net::UnixStream, process::CommandExt as _},
     },
     process::{Child, Command, ExitStatus, Stdio},
+    time::Instant,
 };
 
 use ipc::{
@@ -29,6 +30,8 @@ pub const MAX_HANDED: usize = 2;
 
 /// A process that has been started and told what it is.
 pub struct Spawned {
+    /// When it was begun.
+    pub since: Instant,
     /// To wait for it.
     pub child: Offspring,
     /// To signal it without mistaking another for it.
@@ -68,6 +71,7 @@ impl Drop for Offspring {
 ///
 /// Called from the supervisor's one thread only: a child is bound to the thread that made it.
 pub fn spawn(start: &Start, handed: &[BorrowedFd<'_>]) -> io::Result<Spawned> {
+    let since = Instant::now();
     let (data, data_child) = UnixStream::pair()?;
     let (control, control_child) = UnixStream::pair()?;
     let (log, log_child) = io::pipe()?;
@@ -91,7 +95,7 @@ pub fn spawn(start: &Start, handed: &[BorrowedFd<'_>]) -> io::Result<Spawned> {
     data.set_nonblocking(true)?;
     control.set_nonblocking(true)?;
     rustix::io::ioctl_fionbio(&log, true)?;
-    Ok(Spawned { child, pidfd, data: data.into(), control: control.into(), log: log.into() })
+    Ok(Spawned { since, child, pidfd, data: data.into(), control: control.into(), log: log.into() })
 }
 
 fn hand_over(data: &UnixStream, start: &Start, handed: &[BorrowedFd<'_>]) -> io::Result<()> {

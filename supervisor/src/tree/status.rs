@@ -62,6 +62,8 @@ pub struct ProcessStatus {
     pub uptime_ms: u64,
     /// Microseconds from its first line to being locked down.
     pub locked_in_micros: u64,
+    /// Microseconds from before it was spawned to its being ready; `None` while it is not.
+    pub ready_in_micros: Option<u64>,
     /// How often its role was started again.
     pub restarts: u32,
     /// How the one before it ended.
@@ -189,6 +191,7 @@ impl Tree {
                 generation: process.generation.0,
                 uptime_ms: millis_since(process.since),
                 locked_in_micros: micros,
+                ready_in_micros: process.ready_at.map(|at| micros_between(process.since, at)),
                 restarts: role.map_or(0, |role| role.restarts.total()),
                 last_end: role.and_then(|role| role.last_end.clone()),
                 memory: memory(process.pid),
@@ -265,6 +268,10 @@ fn all_talks(hub: &crate::hub::Hub) -> Vec<Talk> {
         bytes_received: talk.down,
     });
     talks.collect()
+}
+
+fn micros_between(earlier: Instant, later: Instant) -> u64 {
+    u64::try_from(later.saturating_duration_since(earlier).as_micros()).unwrap_or(u64::MAX)
 }
 
 fn millis_since(then: Instant) -> u64 {
