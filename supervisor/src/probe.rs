@@ -66,8 +66,9 @@ fn try_all(
         Err(breach) => return Ok(Err(cannot(start.role, &breach))),
     };
     let targets = Targets::new(probe, unlisted, unknown)?;
-    if let Err(breach) = lockdown::enter(rights, &birthright) {
-        return Ok(Err(cannot(start.role, &breach)));
+    match lockdown::enter(rights, &birthright) {
+        Ok((walls, _)) => say(data, &Probed::Locked(walls))?,
+        Err(breach) => return Ok(Err(cannot(start.role, &breach))),
     }
     let ground = Ground { rights, birthright: &birthright, targets: &targets };
     suite::try_from(&ground, (probe.act, probe.step), |word| say(data, word))?;

@@ -9,6 +9,7 @@ use std::{
         fd::{AsFd as _, OwnedFd},
         unix::net::UnixStream,
     },
+    path::PathBuf,
     process::ExitCode,
     time::Instant,
 };
@@ -85,10 +86,11 @@ pub(crate) fn take(
 ) -> Result<(tenants::Prepared, &'static Rights, Birthright), Refusal> {
     let prepared = tenants::prepare(&start.work, start.generation, handed)?;
     let rights = rights::of(start.role).ok_or_else(|| cannot(start.role, &"find its rights"))?;
-    let mut birthright = Birthright { directory: None, ports: Vec::new(), parent };
+    let mut birthright = Birthright { directory: None, path: PathBuf::new(), ports: Vec::new(), parent };
     match &start.work {
         Work::Storage { directory, .. } => {
             let path: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(directory.as_slice());
+            birthright.path = path.into();
             let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
             let directory = rustix::fs::open(path, flags, rustix::fs::Mode::empty());
             birthright.directory = Some(directory.map_err(|error| cannot(start.role, &format!("open its directory: {error}")))?);

@@ -76,6 +76,8 @@ pub struct Probe {
 pub enum Probed {
     /// It cannot be locked down, and this is why.
     Failed(Refusal),
+    /// It is locked down, by these walls.
+    Locked(Vec<Wall>),
     /// It is about to try something, which may end it.
     Tries {
         /// Its place in the list of acts.

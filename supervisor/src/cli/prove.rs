@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{
     args::Common,
-    ps::{not_running, one_of_each, status},
+    ps::not_running,
     session::places,
     words::{self, Failure, Outcome, Waiting, table},
 };
@@ -19,10 +19,7 @@ use crate::{
     control::rpc::{Request, Response},
     exit,
     lockdown::rights,
-    tree::{
-        prove::{self, Proven, Row},
-        status::{ProcessStatus, Status},
-    },
+    tree::prove::{self, Proven, Row},
 };
 
 /// How long one role may take. The one that dies of every act needs a process for each.
@@ -30,7 +27,6 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Tries everything in every role and prints it; fails if something came out otherwise than the rights say.
 pub async fn prove(common: &Common) -> Outcome {
-    let status = status(common)?.ok_or_else(not_running)?;
     let mut waiting = Waiting::begin("trying what each role must not do");
     let mut proven = Vec::new();
     for role in rights::TABLE.iter().map(|rights| rights.role) {
@@ -41,7 +37,7 @@ pub async fn prove(common: &Common) -> Outcome {
     if common.json {
         words::json(&serde_json::to_value(&proven).unwrap_or_default())?;
     } else {
-        words::answer(&text(&status, &proven))?;
+        words::answer(&text(&proven))?;
     }
     let wrong: Vec<String> = proven.iter().flat_map(wrong).collect();
     if wrong.is_empty() { Ok(()) } else { Err(Failure::new(exit::OURS, wrong.join("\n"))) }
@@ -76,19 +72,17 @@ fn wrong(proven: &Proven) -> impl Iterator<Item = String> + '_ {
 }
 
 /// The table, with the walls on top. Nothing in it differs between two machines whose kernels give the same walls.
-fn text(status: &Status, proven: &[Proven]) -> String {
+fn text(proven: &[Proven]) -> String {
     let heading = |first: &str| [vec![first.to_owned()], proven.iter().map(|proven| proven.role.clone()).collect()].concat();
-    let processes = one_of_each(status);
     let mut walls: Vec<&str> = Vec::new();
-    for wall in processes.iter().flat_map(|process| &process.walls) {
+    for wall in proven.iter().flat_map(|proven| &proven.walls) {
         if !walls.contains(&wall.name.as_str()) {
             walls.push(&wall.name);
         }
     }
     let mut rows = vec![heading("WALL")];
     rows.extend(walls.iter().map(|wall| {
-        let of_role = |proven: &Proven| processes.iter().find(|process| process.role == proven.role);
-        let stands = proven.iter().map(|proven| of_role(proven).map_or("?", |process| stands(process, wall)).to_owned());
+        let stands = proven.iter().map(|proven| stands(proven, wall).to_owned());
         [(*wall).to_owned()].into_iter().chain(stands).collect()
     }));
     rows.push(Vec::new());
@@ -102,8 +96,8 @@ fn text(status: &Status, proven: &[Proven]) -> String {
     table(&rows)
 }
 
-fn stands(process: &ProcessStatus, wall: &str) -> &'static str {
-    match process.walls.iter().find(|known| known.name == wall) {
+fn stands(proven: &Proven, wall: &str) -> &'static str {
+    match proven.walls.iter().find(|known| known.name == wall) {
         Some(wall) if wall.enforced => "stands",
         Some(_) => "MISSING",
         None => "-",
@@ -116,6 +110,7 @@ fn cell(row: &Row) -> String {
         prove::Outcome::Killed => "killed".to_owned(),
         prove::Outcome::Denied => format!("denied {how}"),
         prove::Outcome::Unclear => format!("unclear {how}"),
+        prove::Outcome::Allowed if row.exception => "allowed: exception".to_owned(),
         prove::Outcome::Allowed => "allowed".to_owned(),
     };
     match (row.wrong.is_empty(), row.outcome, row.allowed) {

@@ -22,7 +22,7 @@ pub struct Linux;
 impl Lockdown for Linux {
     fn lock(rights: &Rights, birthright: &Birthright) -> Result<Vec<Wall>, Breach> {
         alone()?;
-        let mut walls = namespaces::enter(rights);
+        let mut walls = namespaces::enter(rights, birthright);
         walls.push(limits(rights)?);
         walls.push(drop_privileges()?);
         walls.extend(landlocked::enter(rights, birthright)?);

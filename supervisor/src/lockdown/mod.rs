@@ -21,7 +21,7 @@ pub mod rights;
 #[cfg(target_os = "linux")]
 mod seccomp;
 
-use std::os::fd::OwnedFd;
+use std::{os::fd::OwnedFd, path::PathBuf};
 
 use ipc::messages::start::{Proof, Wall};
 #[cfg(target_os = "linux")]
@@ -34,6 +34,8 @@ use rights::Rights;
 pub struct Birthright {
     /// The one directory it may use.
     pub directory: Option<OwnedFd>,
+    /// Where that is, by the name it is opened by.
+    pub path: PathBuf,
     /// The TCP ports it may connect to.
     pub ports: Vec<u16>,
     /// The process that must not survive us the other way round: our parent.
@@ -70,6 +72,9 @@ pub fn unlisted(rights: &Rights) -> Result<Vec<std::ffi::c_long>, Breach> {
     #[cfg(not(target_os = "linux"))]
     return Ok(Vec::new());
 }
+
+/// The wall that takes every name of the machine's files away.
+pub const EMPTY_ROOT: &str = "empty root";
 
 fn wall(name: &str, enforced: bool, detail: impl Into<String>) -> Wall {
     Wall { name: name.to_owned(), enforced, detail: detail.into() }

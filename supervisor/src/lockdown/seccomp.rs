@@ -142,10 +142,17 @@ fn group(calls: Calls) -> Vec<When> {
 /// System calls have lower numbers than this. The highest of Linux 6.18 is below 480.
 const NUMBERS: c_long = 512;
 
+/// `uretprobe` and `uprobe`: the kernel lets them pass every filter (since 6.14), and looks itself where they come from.
+#[cfg(target_arch = "x86_64")]
+pub(super) const UNFILTERED: &[c_long] = &[335, 336];
+/// None elsewhere.
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) const UNFILTERED: &[c_long] = &[];
+
 /// The numbers of all system calls that are on no list of the role, those that no kernel has yet included.
 pub(super) fn unlisted(rights: &Rights) -> Result<Vec<c_long>, Breach> {
     let list = list(rights, false)?;
-    Ok((0..NUMBERS).filter(|number| !list.contains_key(number)).collect())
+    Ok((0..NUMBERS).filter(|number| !list.contains_key(number) && !UNFILTERED.contains(number)).collect())
 }
 
 /// Refuses every call that the role does not need.

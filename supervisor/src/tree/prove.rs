@@ -25,7 +25,7 @@ use ipc::{
     Code, Refusal, Role, codec,
     id::ConversationId,
     link::{self, LinkError},
-    messages::start::{Hello, Probe, Probed, Start, Work},
+    messages::start::{self, Hello, Probe, Probed, Start, Work},
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
@@ -33,8 +33,10 @@ use tokio::time::timeout;
 use super::{
     Tree, not_signed_in, reap,
     spawn::{Spawned, spawn},
+    status::Wall,
 };
 use crate::lockdown::{
+    EMPTY_ROOT,
     acts::{Act, Came, errno_name, suite},
     rights::{self, Rights},
 };
@@ -50,6 +52,8 @@ const MOST: usize = 4096;
 pub struct Proven {
     /// Which.
     pub role: String,
+    /// Each wall.
+    pub walls: Vec<Wall>,
     /// Each act, in the order of the list.
     pub acts: Vec<Row>,
     /// How many processes it took.
@@ -63,6 +67,8 @@ pub struct Row {
     pub act: String,
     /// The role's rights allow it.
     pub allowed: bool,
+    /// They do so only because there is no root without names here.
+    pub exception: bool,
     /// On how many things it was tried.
     pub tries: u32,
     /// What came of them all, or of the worst of them.
@@ -88,10 +94,11 @@ pub enum Outcome {
 }
 
 impl Row {
-    fn new(listed: &suite::Listed, rights: &Rights) -> Row {
+    fn new(listed: &suite::Listed, rights: &Rights, empty_root: bool) -> Row {
         Row {
             act: listed.act.name.to_owned(),
-            allowed: listed.is_allowed(rights),
+            allowed: listed.is_allowed(rights, empty_root),
+            exception: listed.is_exception(rights, empty_root),
             tries: 0,
             outcome: Outcome::Killed,
             how: BTreeSet::new(),
@@ -149,7 +156,7 @@ impl Tree {
             start.probe = Some(probe.clone());
             let end = self.probe(&start, &mut table).await.map_err(ours)?;
             let (outcome, how) = match end {
-                End::Done => return Ok(Proven { role: role.name().to_owned(), acts: table.rows, processes }),
+                End::Done => return Ok(Proven { role: role.name().to_owned(), walls: table.walls, acts: table.rows, processes }),
                 End::Failed(refusal) => return Err(refusal),
                 End::Died(status) if table.is_a_wall(status) => (Outcome::Killed, "killed".to_owned()),
                 End::Died(status) => (Outcome::Unclear, status.to_string()),
@@ -214,6 +221,7 @@ impl Tree {
                 Ok(None) | Err(LinkError::Socket(_)) => break,
             };
             match codec::decode::<Probed>(frame.body.as_slice()).map_err(io::Error::other)? {
+                Probed::Locked(walls) => table.locked(walls),
                 Probed::Tries { act, step } => table.tries(act, step)?,
                 Probed::Came(errno) => table.failed_with(errno)?,
                 Probed::Failed(refusal) => return Ok(End::Failed(refusal)),
@@ -231,17 +239,26 @@ impl Tree {
 
 /// The rows of a role as they fill.
 struct Table {
+    rights: &'static Rights,
     list: Vec<suite::Listed>,
+    walls: Vec<Wall>,
     rows: Vec<Row>,
     /// What is being tried.
     now: Option<(u32, u32)>,
 }
 
 impl Table {
-    fn new(rights: &Rights) -> Table {
-        let list = suite::list();
-        let rows = list.iter().map(|listed| Row::new(listed, rights)).collect();
-        Table { list, rows, now: None }
+    fn new(rights: &'static Rights) -> Table {
+        Table { rights, list: suite::list(), walls: Vec::new(), rows: Vec::new(), now: None }
+    }
+
+    /// A process stands behind these walls. The next ones stand behind the same.
+    fn locked(&mut self, walls: Vec<start::Wall>) {
+        if self.rows.is_empty() {
+            let empty_root = walls.iter().any(|wall| wall.name == EMPTY_ROOT && wall.enforced);
+            self.rows = self.list.iter().map(|listed| Row::new(listed, self.rights, empty_root)).collect();
+            self.walls = walls.into_iter().map(Wall::from).collect();
+        }
     }
 
     fn tries(&mut self, act: u32, step: u32) -> io::Result<()> {

@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use ipc::{Role, messages::start::Report};
+use ipc::{
+    Role,
+    messages::start::{self, Report},
+};
 use serde::{Deserialize, Serialize};
 
 pub use super::proc::Memory;
@@ -111,6 +114,13 @@ pub struct Wall {
     pub detail: String,
 }
 
+impl From<start::Wall> for Wall {
+    fn from(wall: start::Wall) -> Wall {
+        let start::Wall { name, enforced, detail } = wall;
+        Wall { name, enforced, detail }
+    }
+}
+
 /// An act that was tried.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Proof {
@@ -196,10 +206,7 @@ impl Tree {
                 last_end: role.and_then(|role| role.last_end.clone()),
                 memory: memory(process.pid),
                 activity: activity(process.pid, state.hub.traffic(*place), process.data.queued()),
-                walls: walls
-                    .into_iter()
-                    .map(|wall| Wall { name: wall.name, enforced: wall.enforced, detail: wall.detail })
-                    .collect(),
+                walls: walls.into_iter().map(Wall::from).collect(),
                 proofs: proofs.into_iter().map(|proof| Proof { act: proof.act, outcome: proof.outcome }).collect(),
             })
         });

@@ -7,6 +7,7 @@ use super::{
     },
     suite::Ground,
 };
+use crate::lockdown::seccomp;
 
 /// What everybody may ask of userfaultfd, where the kernel has it.
 const UFFD_USER_MODE_ONLY: i64 = 1;
@@ -22,6 +23,9 @@ const LANDLOCK_VERSION: i64 = 1;
 
 /// More than the limit of who has one: 4 GiB and a page.
 const MUCH: u64 = (4 << 30) + PAGE;
+
+/// Older kernels filter them like any other; newer ones refuse who does not come from a probe of the kernel's own.
+const UNFILTERED: &[i32] = &[libc::EPERM, libc::ENXIO, -libc::SIGILL];
 
 /// Nobody may.
 pub(super) const FORBIDDEN: &[Act] = &[
@@ -59,9 +63,15 @@ pub(super) const FORBIDDEN: &[Act] = &[
     #[cfg(target_arch = "x86_64")]
     Act::once("call by the numbers of x32", CALL, |_| call(X32 | libc::SYS_getpid, [0; 6])),
     #[cfg(target_arch = "x86_64")]
-    Act::once("call by the gate of 32-bit programs", super::NO_RETURN, |_| super::doors::by_the_old_gate()),
+    Act::once("call by the gate of 32-bit programs", super::GATE, |_| super::doors::by_the_old_gate()),
     Act::each(
-        "make any system call that is not on its list",
+        "make a call that passes every filter",
+        UNFILTERED,
+        |_| seccomp::UNFILTERED.len(),
+        |_, step| any_call(seccomp::UNFILTERED[step]),
+    ),
+    Act::each(
+        "make any other system call that is not on its list",
         CALL,
         |ground| ground.targets.unlisted.len(),
         |ground, step| any_call(ground.targets.unlisted[step]),

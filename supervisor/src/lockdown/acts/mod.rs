@@ -28,8 +28,10 @@ pub struct Act {
     pub name: &'static str,
     /// It is tried at every start, and not only when somebody asks.
     at_start: bool,
-    /// How it fails at a wall.
+    /// How it fails at a wall: numbers of errors, and of signals with a minus. `SIGSYS` is always one.
     walls: &'static [i32],
+    /// Landlock does not see it and the role has the calls for it: nothing but a root without names stands before it.
+    by_name_alone: bool,
     attempt: Attempt,
 }
 
@@ -44,12 +46,17 @@ enum Attempt {
 impl Act {
     /// Tried at every start.
     const fn quick(name: &'static str, walls: &'static [i32], attempt: fn(&Ground<'_>) -> io::Result<()>) -> Act {
-        Act { name, at_start: true, walls, attempt: Attempt::Once(attempt) }
+        Act { at_start: true, ..Act::once(name, walls, attempt) }
     }
 
     /// Tried when somebody asks.
     const fn once(name: &'static str, walls: &'static [i32], attempt: fn(&Ground<'_>) -> io::Result<()>) -> Act {
-        Act { name, at_start: false, walls, attempt: Attempt::Once(attempt) }
+        Act { name, at_start: false, walls, by_name_alone: false, attempt: Attempt::Once(attempt) }
+    }
+
+    /// Tried when somebody asks; see [`by_name_alone`](Self::by_name_alone).
+    const fn by_name(name: &'static str, walls: &'static [i32], attempt: fn(&Ground<'_>) -> io::Result<()>) -> Act {
+        Act { by_name_alone: true, ..Act::once(name, walls, attempt) }
     }
 
     /// Tried on each of so many things when somebody asks.
@@ -59,7 +66,7 @@ impl Act {
         count: fn(&Ground<'_>) -> usize,
         attempt: fn(&Ground<'_>, usize) -> io::Result<()>,
     ) -> Act {
-        Act { name, at_start: false, walls, attempt: Attempt::Each(count, attempt) }
+        Act { name, at_start: false, walls, by_name_alone: false, attempt: Attempt::Each(count, attempt) }
     }
 
     /// On how many things it is tried.
@@ -88,11 +95,7 @@ impl Act {
 
     /// What it says that the act ended the process by this signal.
     pub fn judge_signal(&self, signal: i32) -> Came {
-        match signal {
-            libc::SIGSYS => Came::AtAWall,
-            libc::SIGSEGV if self.walls.is_empty() => Came::AtAWall,
-            _ => Came::Elsewhere,
-        }
+        if signal == libc::SIGSYS || self.walls.contains(&-signal) { Came::AtAWall } else { Came::Elsewhere }
     }
 }
 
@@ -113,8 +116,8 @@ const CALL: &[i32] = &[libc::EPERM];
 /// The filter for the one call whose flags cannot be seen.
 const UNSEEN: &[i32] = &[libc::ENOSYS];
 
-/// No error: the process ends by the filter, or by a fault where the kernel was built without what is tried.
-const NO_RETURN: &[i32] = &[];
+/// No error comes back from there: the process ends by the filter, or by a fault where the kernel has no such gate.
+const GATE: &[i32] = &[-libc::SIGSEGV];
 
 /// Landlock where seccomp lets the call pass.
 const RULE: &[i32] = &[libc::EPERM, libc::EACCES];
@@ -133,7 +136,7 @@ pub(super) fn prove(rights: &Rights, birthright: &Birthright) -> Result<Vec<Proo
 fn proof(listed: &Listed, ground: &Ground<'_>) -> Result<Proof, Wrong> {
     let result = listed.act.attempt(ground, 0);
     let errno = errno(&result);
-    let outcome = match (result, listed.act.judge(errno), listed.is_allowed(ground.rights)) {
+    let outcome = match (result, listed.act.judge(errno), listed.is_allowed(ground.rights, false)) {
         (_, Came::Through, true) => "allowed".to_owned(),
         (_, Came::AtAWall, false) => errno_name(errno),
         (_, Came::Through, false) => return Err(Wrong::Succeeded),
@@ -181,6 +184,7 @@ pub fn errno_name(errno: i32) -> String {
         libc::ENOMEM => "ENOMEM",
         libc::EISCONN => "EISCONN",
         libc::EXDEV => "EXDEV",
+        libc::ENXIO => "ENXIO",
         other => return format!("errno {other}"),
     };
     name.to_owned()
@@ -200,7 +204,7 @@ mod tests {
         }
         assert_eq!(act.judge(0), Came::Through);
         let storage = rights::of(ipc::Role::Storage).expect("spawned");
-        let birthright = Birthright { directory: None, ports: Vec::new(), parent: 0 };
+        let birthright = Birthright { directory: None, path: Default::default(), ports: Vec::new(), parent: 0 };
         let targets = suite::Targets::default();
         let ground = Ground { rights: storage, birthright: &birthright, targets: &targets };
         const REFUSED: Act = Act::quick("be refused", CALL, |_| Err(io::Error::from_raw_os_error(libc::EPERM)));

@@ -26,9 +26,15 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// Whether these rights allow it.
-    pub fn is_allowed(&self, rights: &Rights) -> bool {
-        self.right.is_some_and(|right| rights.each().any(|one| one == right))
+    /// Whether these rights allow it, in a root without names or in the machine's.
+    pub fn is_allowed(&self, rights: &Rights, empty_root: bool) -> bool {
+        let has = self.right.is_some_and(|right| rights.each().any(|one| one == right));
+        has && !(self.act.by_name_alone && empty_root)
+    }
+
+    /// Whether it would be forbidden in a root without names and these rights have no other wall for it.
+    pub fn is_exception(&self, rights: &Rights, empty_root: bool) -> bool {
+        self.act.by_name_alone && self.is_allowed(rights, empty_root)
     }
 }
 
@@ -198,7 +204,8 @@ mod tests {
             "become root",
             "call by the numbers of x32",
             "call by the gate of 32-bit programs",
-            "make any system call that is not on its list",
+            "make any other system call that is not on its list",
+            "make a call that passes every filter",
             "make a socket of any other family or kind",
             "make a file in /etc",
             "make a file in /tmp",
@@ -248,7 +255,7 @@ mod tests {
         };
         let targets = Targets::new(&probe, Vec::new(), vec![0]).expect("paths");
         let rights = rights::of(ipc::Role::Llm).expect("spawned");
-        let birthright = Birthright { directory: None, ports: Vec::new(), parent: ourselves };
+        let birthright = Birthright { directory: None, path: Default::default(), ports: Vec::new(), parent: ourselves };
         let ground = Ground { rights, birthright: &birthright, targets: &targets };
         let mut tried = 0;
         for listed in list().iter().filter(|listed| !LEFT_OUT.contains(&listed.act.name)) {
