@@ -87,7 +87,17 @@ impl Home {
 
     /// A command that is not run yet.
     pub fn command<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Call {
-        let mut command = Command::new(self.lamos());
+        self.called(Command::new(self.lamos()), arguments)
+    }
+
+    /// A command that is run by another program, which is given the binary and these arguments after its own.
+    pub fn command_by<'a>(&self, program: &[String], arguments: impl IntoIterator<Item = &'a str>) -> Call {
+        let mut command = Command::new(&program[0]);
+        command.args(&program[1..]).arg(self.lamos());
+        self.called(command, arguments)
+    }
+
+    fn called<'a>(&self, mut command: Command, arguments: impl IntoIterator<Item = &'a str>) -> Call {
         command
             .args(arguments)
             .env_clear()

@@ -94,7 +94,7 @@ async fn wake(session: &Session, common: &Common) -> Outcome {
 }
 
 /// One locked process of each role.
-pub fn one_of_each(status: &Status) -> Vec<&ProcessStatus> {
+fn one_of_each(status: &Status) -> Vec<&ProcessStatus> {
     let mut seen: Vec<&ProcessStatus> = Vec::new();
     for process in status.processes.iter().filter(|process| !process.walls.is_empty()) {
         if !seen.iter().any(|other| other.role == process.role) {

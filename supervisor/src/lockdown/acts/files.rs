@@ -11,7 +11,7 @@ const READ: i32 = libc::O_RDONLY;
 const LIST: i32 = libc::O_RDONLY | libc::O_DIRECTORY;
 
 /// How a move out of a directory fails: as two file systems that know nothing of each other, or not to be named.
-const MOVE: &[i32] = &[libc::EPERM, libc::EACCES, libc::ENOENT, libc::EXDEV];
+const MOVE: &[i32] = &[libc::EPERM, libc::EACCES, libc::ENOENT, libc::EROFS, libc::EXDEV];
 
 /// The name of what is made in a directory of its own.
 const OWN: &std::ffi::CStr = c".lamos-escape";

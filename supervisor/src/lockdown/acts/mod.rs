@@ -122,8 +122,8 @@ const GATE: &[i32] = &[-libc::SIGSEGV];
 /// Landlock where seccomp lets the call pass.
 const RULE: &[i32] = &[libc::EPERM, libc::EACCES];
 
-/// The same; or the file has no name in the empty root.
-const FILE: &[i32] = &[libc::EPERM, libc::EACCES, libc::ENOENT];
+/// The same; or the file has no name in the empty root, or none can be made there.
+const FILE: &[i32] = &[libc::EPERM, libc::EACCES, libc::ENOENT, libc::EROFS];
 
 /// Tries every act that takes no time. The first forbidden one that does not fail at a wall is a breach.
 pub(super) fn prove(rights: &Rights, birthright: &Birthright) -> Result<Vec<Proof>, Breach> {
@@ -185,6 +185,7 @@ pub fn errno_name(errno: i32) -> String {
         libc::EISCONN => "EISCONN",
         libc::EXDEV => "EXDEV",
         libc::ENXIO => "ENXIO",
+        libc::EROFS => "EROFS",
         other => return format!("errno {other}"),
     };
     name.to_owned()

@@ -18,8 +18,9 @@ const NOBODYS: u16 = 9;
 /// Ports of the web that a person may have chosen, and the one that nobody does.
 const WEB: &[u16] = &[80, 8080, NOBODYS];
 
-/// What can be had without making a socket is connected already, to its other half, and stays so.
-const CONNECTED: &[i32] = &[libc::EPERM, libc::EISCONN];
+/// What can be had without making a socket is connected already, to its other half, and stays so. In the empty root what
+/// it is to be connected to has no name.
+const CONNECTED: &[i32] = &[libc::EPERM, libc::EISCONN, libc::ENOENT];
 
 /// Every family that there is a number for, and a few that there will be.
 const FAMILIES: usize = 48;

@@ -151,6 +151,8 @@ pub fn try_from(ground: &Ground<'_>, (act, step): (u32, u32), mut say: impl FnMu
 
 #[cfg(test)]
 mod tests {
+    use std::os::{linux::net::SocketAddrExt as _, unix::net::SocketAddr};
+
     use super::{
         super::{super::rights, Came},
         *,
