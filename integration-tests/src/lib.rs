@@ -27,6 +27,7 @@ pub mod scripted_gguf;
 pub mod scripted_http;
 pub mod serve;
 pub mod tap;
+pub mod users;
 pub mod wire;
 
 /// How many rounds of chance are wanted: what `cargo verify --rounds N` says, or as many as are usual.

@@ -298,3 +298,63 @@ impl Table {
         Some((act, step))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(role: Role, empty_root: bool) -> Table {
+        let mut table = Table::new(rights::of(role).expect("spawned"));
+        table.locked(vec![start::Wall { name: EMPTY_ROOT.to_owned(), enforced: empty_root, detail: String::new() }]);
+        table
+    }
+
+    /// What a row says after its act came to these errors.
+    fn after(table: &mut Table, act: &str, errors: &[i32]) -> (Outcome, Vec<u32>) {
+        let place = table.rows.iter().position(|row| row.act == act).expect("an act") as u32;
+        for (&errno, step) in errors.iter().zip(0..) {
+            table.tries(place, step).expect("on the list");
+            table.failed_with(errno).expect("it was tried");
+        }
+        let row = &table.rows[place as usize];
+        assert_eq!(row.tries as usize, errors.len());
+        (row.outcome, row.wrong.clone())
+    }
+
+    #[test]
+    fn one_step_that_is_let_through_is_a_breach_and_is_named() {
+        let act = "signal each other process";
+        let came = after(&mut table(Role::Agent, true), act, &[libc::EPERM, libc::EPERM, 0, libc::EPERM]);
+        assert_eq!(came, (Outcome::Allowed, vec![2]));
+        let came = after(&mut table(Role::Agent, true), act, &[libc::EPERM, libc::ESRCH]);
+        assert_eq!(came, (Outcome::Unclear, vec![1]), "nobody was there");
+        assert_eq!(after(&mut table(Role::Agent, true), act, &[libc::EPERM; 3]), (Outcome::Denied, Vec::new()));
+    }
+
+    #[test]
+    fn a_right_that_is_not_there_is_wrong_too() {
+        let act = "make a TCP socket";
+        assert_eq!(after(&mut table(Role::Llm, true), act, &[0]), (Outcome::Allowed, Vec::new()));
+        assert_eq!(after(&mut table(Role::Llm, true), act, &[libc::EPERM]), (Outcome::Denied, vec![0]));
+        assert_eq!(after(&mut table(Role::Code, true), act, &[0]), (Outcome::Allowed, vec![0]));
+    }
+
+    #[test]
+    fn a_look_by_name_is_an_exception_only_where_names_are() {
+        let act = "look whether a file of the system is there";
+        assert_eq!(after(&mut table(Role::Storage, false), act, &[0]), (Outcome::Allowed, Vec::new()));
+        assert_eq!(after(&mut table(Role::Storage, true), act, &[0]), (Outcome::Allowed, vec![0]));
+        assert_eq!(after(&mut table(Role::Agent, false), act, &[0]), (Outcome::Allowed, vec![0]));
+    }
+
+    #[test]
+    fn only_the_signal_of_a_wall_is_a_wall() {
+        let ended_by = |table: &Table, signal: i32| table.is_a_wall(ExitStatus::from_raw(signal));
+        let mut table = table(Role::Crypto, true);
+        assert!(!ended_by(&table, libc::SIGSYS), "nothing is tried");
+        table.tries(0, 0).expect("on the list");
+        assert!(ended_by(&table, libc::SIGSYS) && !ended_by(&table, libc::SIGKILL) && !ended_by(&table, libc::SIGSEGV));
+        assert!(!table.is_a_wall(ExitStatus::from_raw(0)), "it ended by itself");
+        assert!(table.tries(u32::MAX, 0).is_err(), "an act that is on no list");
+    }
+}

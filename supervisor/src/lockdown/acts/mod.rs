@@ -134,15 +134,14 @@ pub(super) fn prove(rights: &Rights, birthright: &Birthright) -> Result<Vec<Proo
 }
 
 fn proof(listed: &Listed, ground: &Ground<'_>) -> Result<Proof, Wrong> {
-    let result = listed.act.attempt(ground, 0);
-    let errno = errno(&result);
-    let outcome = match (result, listed.act.judge(errno), listed.is_allowed(ground.rights, false)) {
-        (_, Came::Through, true) => "allowed".to_owned(),
-        (_, Came::AtAWall, false) => errno_name(errno),
-        (_, Came::Through, false) => return Err(Wrong::Succeeded),
-        (Err(error), _, true) => return Err(Wrong::FailedThoughAllowed(error)),
-        (Err(error), _, false) => return Err(Wrong::FailedElsewhere(error)),
-        (Ok(()), _, _) => return Err(Wrong::Succeeded),
+    let errno = errno(&listed.act.attempt(ground, 0));
+    let error = || io::Error::from_raw_os_error(errno);
+    let outcome = match (listed.act.judge(errno), listed.is_allowed(ground.rights, false)) {
+        (Came::Through, true) => "allowed".to_owned(),
+        (Came::AtAWall, false) => errno_name(errno),
+        (Came::Through, false) => return Err(Wrong::Succeeded),
+        (Came::Elsewhere, false) => return Err(Wrong::FailedElsewhere(error())),
+        (Came::AtAWall | Came::Elsewhere, true) => return Err(Wrong::FailedThoughAllowed(error())),
     };
     Ok(Proof { act: listed.act.name.to_owned(), outcome })
 }
