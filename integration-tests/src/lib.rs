@@ -20,6 +20,7 @@ pub mod busy;
 pub mod capture;
 pub mod cargo;
 pub mod chance;
+pub mod fuzz;
 pub mod home;
 pub mod llama;
 pub mod processes;

@@ -9,6 +9,7 @@
 
 pub mod bridge;
 pub mod codec;
+pub mod control;
 pub mod endpoint;
 pub mod event;
 pub mod frame;

@@ -7,11 +7,14 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use integration_tests::cargo::cargo;
+use integration_tests::{
+    cargo::cargo,
+    fuzz::{self, Fuzzed},
+};
 
 /// Debian packages that tests need, by the program that shows they are there.
 const PACKAGES: &[(&str, &str)] =
-    &[("bash", "bash"), ("apt-get", "apt"), ("dpkg-deb", "dpkg"), ("git", "git"), ("ip", "iproute2")];
+    &[("bash", "bash"), ("apt-get", "apt"), ("dpkg-deb", "dpkg"), ("git", "git"), ("ip", "iproute2"), ("python3", "python3")];
 
 /// Rounds of `--full`.
 const FULL_ROUNDS: &str = "1000";
@@ -54,12 +57,24 @@ fn main() -> ExitCode {
         eprintln!("verify: the build failed");
         return ExitCode::FAILURE;
     }
+    // A minute of made-up bytes for who has time, a few seconds otherwise, and none for who wants one test.
+    let fuzzed = match if rest.len() > 1 { Fuzzed::Well(0) } else { fuzz::run(if full { 60 } else { 5 }) } {
+        Fuzzed::Well(_) => true,
+        Fuzzed::NotHere(what) => {
+            println!("verify: the fuzz targets are not run: {what} is not here");
+            true
+        }
+        Fuzzed::Found(what) => {
+            eprintln!("verify: {what}");
+            false
+        }
+    };
     // `--no-fail-fast`: one failure does not hide another.
-    if run(&["test", "--release", "--ignore-rust-version", "--workspace", "--no-fail-fast"], rest) {
+    if run(&["test", "--release", "--ignore-rust-version", "--workspace", "--no-fail-fast"], rest) && fuzzed {
         println!("verify: all tests passed{}", if full { ", the long rounds too" } else { "" });
         ExitCode::SUCCESS
     } else {
-        eprintln!("verify: some tests failed");
+        eprintln!("verify: some tests failed{}", if fuzzed { "" } else { ", or the fuzz targets found something" });
         ExitCode::FAILURE
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use ipc::{Refusal, Role};
+use ipc::Role;
 use serde_json::json;
 
 use super::{
@@ -51,7 +51,7 @@ fn ask(common: &Common, role: Role) -> Result<Proven, Failure> {
     BufReader::new(socket).read_line(&mut line)?;
     let response: Option<Response> = serde_json::from_str(&line).ok();
     match response {
-        Some(Response { error: Some(error), .. }) => Err(Refusal::from(error).into()),
+        Some(Response { error: Some(error), .. }) => Err(error.into_refusal().into()),
         Some(Response { result: Some(result), .. }) => serde_json::from_value(result)
             .map_err(|error| Failure::new(exit::OURS, format!("failed to understand the supervisor: {error}"))),
         _ => Err(Failure::new(exit::OURS, "the supervisor ended before everything was tried; `lamos tail` may show why")),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use ipc::{
-    Refusal, Role,
+    Role,
     endpoint::Options,
     id::ConversationId,
     messages::{common::Echo, supervisor::Engage},
@@ -37,7 +37,7 @@ pub fn ask(common: &Common, method: &str, params: Value) -> Result<Option<Value>
     let Ok(socket) = UnixStream::connect(places(common)?.control_socket()) else { return Ok(None) };
     let Some(response) = session::exchange_last(&socket, method, params)? else { return Ok(None) };
     match response.error {
-        Some(error) => Err(Refusal::from(error).into()),
+        Some(error) => Err(error.into_refusal().into()),
         None => Ok(response.result),
     }
 }

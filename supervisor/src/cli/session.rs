@@ -11,13 +11,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ipc::{Client, Refusal, endpoint, id::TraceId, link, link::Outbox, messages::start::Hello, role::source};
+use ipc::{Client, endpoint, id::TraceId, link, link::Outbox, messages::start::Hello, role::source};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{args::Common, words::Failure};
 use crate::{
-    control::rpc::{Request, Response},
+    control::rpc::{self, Request, Response},
     exit,
     places::Places,
     supervise,
@@ -116,7 +116,7 @@ fn attach(socket: UnixStream, serves: bool) -> Result<Attached, Failure> {
     let ours = Hello::ours();
     let params = json!({ "version": ours.version, "schema": ours.schema, "program": ours.program, "serves": serves });
     let Some(response) = exchange(&socket, "attach", params)? else { return Ok(Attached::Nobody) };
-    match response.error.map(Refusal::from) {
+    match response.error.map(rpc::Error::into_refusal) {
         None => Ok(Attached::Yes(socket)),
         Some(refusal) if refusal.code == ipc::Code::Draining => Ok(Attached::Nobody),
         Some(refusal) => Err(refusal.into()),

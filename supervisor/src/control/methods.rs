@@ -1,13 +1,13 @@
 //! What can be asked over the control socket.
 
 use ipc::{Instance, Refusal, Role, link, messages::start::Hello, policy};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::{
     lines::Lines,
-    rpc::{self, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, Request},
+    rpc::{self, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, Request},
 };
 use crate::{levels::Levels, tree::Tree};
 
@@ -24,20 +24,7 @@ pub enum Next {
 /// A command line that wants to be attached.
 pub struct Attach {
     id: Value,
-    params: AttachParams,
-}
-
-/// What it says about itself.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct AttachParams {
-    /// [`ipc::PROTOCOL_VERSION`] of it.
-    pub version: u8,
-    /// [`ipc::SCHEMA_HASH`] of it.
-    pub schema: u64,
-    /// Its program's version.
-    pub program: String,
-    /// It keeps the tree up for others.
-    pub serves: bool,
+    params: rpc::Attach,
 }
 
 #[derive(Deserialize)]
@@ -80,12 +67,10 @@ struct ExplainParams {
 
 /// What a line is answered with.
 pub async fn answer(tree: &Tree, line: &str) -> Next {
-    let request: Request = match serde_json::from_str::<Value>(line).map(serde_json::from_value) {
-        Ok(Ok(request)) => request,
-        Ok(Err(error)) => return Next::Say(rpc::error(&Value::Null, INVALID_REQUEST, &format!("not a request: {error}"))),
-        Err(error) => return Next::Say(rpc::error(&Value::Null, PARSE_ERROR, &format!("not JSON: {error}"))),
+    let Request { id, method, params, .. } = match Request::read(line) {
+        Ok(request) => request,
+        Err(error) => return Next::Say(rpc::error(&Value::Null, error.code, &error.message)),
     };
-    let Request { id, method, params, .. } = request;
     let bad =
         |error: serde_json::Error| Next::Say(rpc::error(&id, INVALID_PARAMS, &format!("{method} does not take this: {error}")));
     match method.as_str() {
@@ -140,7 +125,7 @@ pub async fn answer(tree: &Tree, line: &str) -> Next {
             Ok(params) => Next::Say(rpc::result(&id, explain(&params))),
             Err(error) => bad(error),
         },
-        "attach" => match serde_json::from_value(params) {
+        "attach" => match rpc::Attach::read(params) {
             Ok(params) => Next::Attach(Attach { id, params }),
             Err(error) => bad(error),
         },

@@ -8,7 +8,6 @@
 
 mod lines;
 pub mod methods;
-pub mod rpc;
 
 use std::{fs, io, os::fd::AsFd, rc::Rc, time::Duration};
 
@@ -16,6 +15,7 @@ use interprocess::{
     local_socket::{GenericFilePath, ListenerOptions, ToFsName as _, tokio::prelude::*},
     os::unix::local_socket::ListenerOptionsExt as _,
 };
+pub use ipc::control as rpc;
 use lines::Lines;
 use tokio::net::UnixStream;
 

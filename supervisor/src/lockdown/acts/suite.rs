@@ -242,7 +242,7 @@ mod tests {
         let ourselves = std::process::id() as i32;
         let unnamed = format!("lamos-acts-{ourselves}").into_bytes();
         let name =
-            <std::os::unix::net::SocketAddr as std::os::linux::net::SocketAddrExt>::from_abstract_name(&unnamed).expect("a name");
+            SocketAddr::from_abstract_name(&unnamed).expect("a name");
         let _unnamed = std::os::unix::net::UnixListener::bind_addr(&name).expect("a socket");
         let probe = Probe {
             act: 0,
