@@ -21,6 +21,12 @@ use crate::hub::{Place, SUPERVISOR, Traffic};
 pub struct Status {
     /// Version of the running program.
     pub version: String,
+    /// [`ipc::PROTOCOL_VERSION`], for who would attach and is not the same program.
+    #[serde(default)]
+    pub protocol: u8,
+    /// [`ipc::SCHEMA_HASH`], for the same.
+    #[serde(default)]
+    pub schema: u64,
     /// The supervisor.
     pub pid: u32,
     /// Milliseconds since it began.
@@ -222,6 +228,8 @@ impl Tree {
         let ourselves = i32::try_from(std::process::id()).unwrap_or(0);
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol: ipc::PROTOCOL_VERSION,
+            schema: ipc::SCHEMA_HASH,
             pid: std::process::id(),
             uptime_ms: millis_since(state.begun),
             draining: state.draining || state.closing,
