@@ -81,5 +81,5 @@ policy! {
     * Cli   -> [Storage Crypto Llm Agent Code] Echo:   MIB,      8,   65535,      15;
     * Cli   -> [Storage Crypto Llm Agent Code] Source: KIB,      2,      50,      60;
 //  a person wants to see more of what it does
-    * Supervisor -> [Storage Crypto Llm Agent Code] SetLevel: KIB, 64,   200,      15;
+    * Supervisor -> [Storage Crypto Llm Agent Code] SetLevel: KIB, 36,   200,      15;
 }

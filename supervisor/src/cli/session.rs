@@ -65,7 +65,8 @@ impl Session {
             if Instant::now() > until {
                 return Err(Failure::new(
                     exit::ELSEWHERE,
-                    "another Lamos uses this data directory and does not answer; try `lamos stop`",
+                    "Lamos is going down, perhaps when what is in progress is done (`lamos drain` shows it), or does not answer; try \
+                     again later, or end it with `lamos stop`",
                 ));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
