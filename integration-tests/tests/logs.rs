@@ -194,7 +194,7 @@ fn no_secret_and_no_word_of_a_person_is_in_any_log() {
         assert_eq!(found(text.as_bytes(), &ALL), [], "lamos {words} prints it");
     }
     drop(serve);
-    home.run(["stop"]).good();
+    home.assert_empty();
     let mut looked = 0;
     files(&home.data(), &mut |path| {
         looked += 1;

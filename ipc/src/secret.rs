@@ -59,3 +59,42 @@ impl<'de, Context> bincode::BorrowDecode<'de, Context> for Secret {
         Secret::decode(decoder)
     }
 }
+
+/// What could print or copy a secret does not compile: each of these calls would have two meanings if there were such an
+/// implementation.
+#[cfg(test)]
+mod tests {
+    use std::fmt::{Debug, Display};
+
+    use super::Secret;
+
+    struct Could;
+
+    trait CannotPrint<Way> {
+        const CANNOT: () = ();
+    }
+    impl<T> CannotPrint<()> for T {}
+    impl<T: Debug> CannotPrint<Could> for T {}
+
+    trait CannotShow<Way> {
+        const CANNOT: () = ();
+    }
+    impl<T> CannotShow<()> for T {}
+    impl<T: Display> CannotShow<Could> for T {}
+
+    trait CannotCopy<Way> {
+        const CANNOT: () = ();
+    }
+    impl<T> CannotCopy<()> for T {}
+    impl<T: Clone> CannotCopy<Could> for T {}
+
+    #[test]
+    fn a_secret_cannot_be_printed_or_copied() {
+        let ((), (), ()) =
+            (<Secret as CannotPrint<_>>::CANNOT, <Secret as CannotShow<_>>::CANNOT, <Secret as CannotCopy<_>>::CANNOT);
+        let ((), ()) = (
+            <crate::messages::crypto::Unlock as CannotPrint<_>>::CANNOT,
+            <crate::messages::crypto::Lend as CannotPrint<_>>::CANNOT,
+        );
+    }
+}

@@ -29,6 +29,9 @@ use crate::{
 /// How long a tree may take to go down.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long a supervisor that hears nobody any more may take to be gone.
+const LAST_MOMENT: Duration = Duration::from_secs(2);
+
 /// Between two looks at what is still in progress.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
@@ -145,8 +148,13 @@ fn micros(micros: u64) -> String {
 pub async fn stop(common: &Common) -> Outcome {
     let socket = places(common)?.control_socket();
     if ask(common, "drain", json!({}))?.is_none() {
-        if !places(common)?.is_free()? {
-            return Err(Failure::new(exit::OURS, "Lamos is running and does not answer; `lamos stop --force` ends it"));
+        // It may be on its way out already: then it has closed its socket and still holds its lock for a moment.
+        let until = Instant::now() + LAST_MOMENT;
+        while !places(common)?.is_free()? {
+            if Instant::now() > until {
+                return Err(Failure::new(exit::OURS, "Lamos is running and does not answer; `lamos stop --force` ends it"));
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         tell("Lamos is not running.");
         return Ok(());

@@ -52,6 +52,7 @@ use ipc::{
     refusal::Death,
 };
 pub use passed::Passed;
+use passed::Use;
 use quarantine::{Quarantine, Request};
 
 /// A process as others address it.
@@ -189,24 +190,6 @@ impl Member {
         }
         self.early = self.early.split_off(&call);
         self.early.remove(&call)
-    }
-}
-
-/// How much of one row a process uses.
-struct Use {
-    in_flight: u16,
-    second: Instant,
-    in_this_second: u16,
-    /// Calls made by it.
-    made: u64,
-    /// Bytes of the calls that have ended, towards who answers and back.
-    up: u64,
-    down: u64,
-}
-
-impl Use {
-    fn new(now: Instant) -> Use {
-        Use { in_flight: 0, second: now, in_this_second: 0, made: 0, up: 0, down: 0 }
     }
 }
 

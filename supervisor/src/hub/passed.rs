@@ -3,7 +3,7 @@
 //! **Architecture Invariant:** nothing of a body comes here but its length, and of a secret not even that. Of a refusal its
 //! code is taken, which is the first byte.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
 use ipc::{
     Refusal, Role,
@@ -51,6 +51,24 @@ pub struct Talk {
     pub up: u64,
     /// Bytes of the answers and of the pieces it got.
     pub down: u64,
+}
+
+/// How much of one row a process uses.
+pub(super) struct Use {
+    pub(super) in_flight: u16,
+    pub(super) second: Instant,
+    pub(super) in_this_second: u16,
+    /// Calls made by it.
+    pub(super) made: u64,
+    /// Bytes of the calls that have ended, towards who answers and back.
+    pub(super) up: u64,
+    pub(super) down: u64,
+}
+
+impl Use {
+    pub(super) fn new(now: Instant) -> Use {
+        Use { in_flight: 0, second: now, in_this_second: 0, made: 0, up: 0, down: 0 }
+    }
 }
 
 /// A call of a command line or a window that is being worked on.
