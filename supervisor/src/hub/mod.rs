@@ -571,11 +571,10 @@ impl Hub {
     pub fn gone(&mut self, place: Place, death: Death, blame: Blame) {
         let Some(member) = self.members.remove(&place) else { return };
         self.crowded.remove(&place);
+        if blame == Blame::Work {
+            self.quarantine.died(member.serving.iter().filter_map(|id| self.calls.get(id)?.request.as_ref()));
+        }
         for id in member.serving {
-            let Some(call) = self.calls.get(&id) else { continue };
-            if let (Some(request), Blame::Work) = (&call.request, blame) {
-                self.quarantine.died(request);
-            }
             self.refuse(id, &Refusal::peer_died(place.0.name(), death));
         }
         for id in member.asked.into_values() {

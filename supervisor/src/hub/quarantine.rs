@@ -1,7 +1,7 @@
 //! Requests that were being worked on when their worker died. One that has done so twice is not tried a third time.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     hash::{BuildHasher as _, RandomState},
 };
 
@@ -30,7 +30,7 @@ pub(super) enum Request {
 ///
 /// The hash is keyed with randomness of this supervisor, so that nobody can make two requests that have the same, and
 /// what is remembered says nothing about a body to who does not have the key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Fingerprint(u64);
 
 /// The requests under suspicion, oldest first.
@@ -63,17 +63,19 @@ impl Quarantine {
         }
     }
 
-    /// Its worker died while it worked on this.
-    pub(super) fn died(&mut self, request: &Request) {
-        let request = self.fingerprint(request);
-        if let Some((_, deaths)) = self.suspects.iter_mut().find(|(suspect, _)| *suspect == request) {
-            *deaths = deaths.saturating_add(1);
-            return;
+    /// A worker died while it worked on these. One death counts once for a request, however many asked the same.
+    pub(super) fn died<'r>(&mut self, requests: impl Iterator<Item = &'r Request>) {
+        let suspects: HashSet<Fingerprint> = requests.map(|request| self.fingerprint(request)).collect();
+        for request in suspects {
+            if let Some((_, deaths)) = self.suspects.iter_mut().find(|(suspect, _)| *suspect == request) {
+                *deaths = deaths.saturating_add(1);
+                continue;
+            }
+            if self.suspects.len() == REMEMBERED {
+                self.suspects.pop_front();
+            }
+            self.suspects.push_back((request, 1));
         }
-        if self.suspects.len() == REMEMBERED {
-            self.suspects.pop_front();
-        }
-        self.suspects.push_back((request, 1));
     }
 
     /// Its worker answered: it was not to blame.

@@ -360,6 +360,24 @@ fn a_request_that_ends_its_worker_twice_is_not_tried_again() {
 }
 
 #[test]
+fn one_death_counts_once_however_many_asked_the_same() {
+    let mut stage = Stage::new();
+    for call in 1..=2 {
+        stage.ask::<storage::Statistics>(CLI, some(Role::Storage), call);
+    }
+    stage.replace(STORAGE, 1, Blame::Work);
+    for _ in 0..2 {
+        assert_eq!(stage.refusal(CLI).1, Code::PeerDied);
+    }
+    stage.ask::<storage::Statistics>(CLI, some(Role::Storage), 3);
+    assert!(stage.next(CLI).is_none(), "it is tried again");
+    stage.replace(STORAGE, 2, Blame::Work);
+    assert_eq!(stage.refusal(CLI).1, Code::PeerDied);
+    stage.ask::<storage::Statistics>(CLI, some(Role::Storage), 4);
+    assert_eq!(stage.refusal(CLI).1, Code::Quarantined);
+}
+
+#[test]
 fn a_question_taken_back_before_it_came_is_not_passed_on() {
     let mut stage = Stage::new();
     stage.cancel(AGENT, 2);
