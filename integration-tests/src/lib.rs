@@ -27,6 +27,7 @@ pub mod processes;
 pub mod scripted_gguf;
 pub mod scripted_http;
 pub mod serve;
+pub mod small_disk;
 pub mod tap;
 pub mod users;
 pub mod wire;

@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path};
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
 /// A process that lives.
 #[derive(Clone, Debug)]
 pub struct Process {
@@ -19,6 +21,32 @@ impl Process {
         unsafe {
             libc::kill(self.pid, signal);
         }
+    }
+
+    /// Sets what it may use of something from now on, and gives back what it might before.
+    pub fn limit(&self, resource: Resource, current: Option<u64>) -> Option<u64> {
+        let pid = Pid::from_raw(self.pid);
+        let before = prlimit(pid, resource, Rlimit { current, maximum: self.most(resource) }).unwrap();
+        before.current
+    }
+
+    /// Bytes of address space it has.
+    pub fn address_space(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
+        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() << 10
+    }
+
+    /// What may not be exceeded by any limit that is set.
+    fn most(&self, resource: Resource) -> Option<u64> {
+        let limits = fs::read_to_string(format!("/proc/{}/limits", self.pid)).unwrap();
+        let name = match resource {
+            Resource::Nofile => "Max open files",
+            Resource::As => "Max address space",
+            other => panic!("{other:?} is not known here"),
+        };
+        let line = limits.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().ok()
     }
 
     /// Whether it is the process of this role.

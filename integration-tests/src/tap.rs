@@ -5,16 +5,17 @@ use std::{
     collections::HashMap,
     os::{fd::OwnedFd, unix::net::UnixStream},
     rc::Rc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ipc::{
-    Client,
-    endpoint::{self, Caller},
+    Client, Refusal,
+    endpoint::{self, Caller, Options},
     header::Kind,
     id::CallId,
     link::{self, Inbox, Outbox},
-    role::source,
+    messages::common::{Echo, Echoed},
+    role::{Role, source},
 };
 
 use crate::{
@@ -89,6 +90,37 @@ impl Tapped {
         let client: Client<source::Cli> = Client::new(Rc::clone(&caller));
         Tapped { attached: Attached { client, caller }, ledger, ended }
     }
+}
+
+/// How long something that must come may take: the watchdog alone takes twenty seconds.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Asks a role for the same bytes back.
+pub async fn echo(client: &Client<source::Cli>, role: Role, length: usize) -> Result<Echoed, Refusal> {
+    let to = Options { role: Some(role), ..Options::default() };
+    let answer = tokio::time::timeout(PATIENCE, client.call_with(&Echo { bytes: vec![7; length] }, to)).await;
+    answer.unwrap_or_else(|_| panic!("a call of {role:?} is never answered"))
+}
+
+/// Waits until these roles answer; what locks is opened again.
+pub async fn all_answer(attached: &Attached, roles: &[Role]) {
+    let until = Instant::now() + PATIENCE;
+    for role in roles {
+        loop {
+            attached.demo().await;
+            match echo(&attached.client, *role, 10).await {
+                Ok(_) => break,
+                Err(refusal) => assert!(Instant::now() < until, "{role:?} does not come back: {refusal}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// Fails unless each call that was seen was answered exactly once.
+pub fn each_answered_once(tapped: &Tapped) {
+    let (without, _, twice, calls) = tapped.ledger.count();
+    assert_eq!((without, twice), (0, 0), "{calls}");
 }
 
 /// Passes frames on until one side has gone, and lets `see` see each.

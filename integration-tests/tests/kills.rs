@@ -131,6 +131,8 @@ fn what_crashes_again_and_again_is_degraded_and_said_and_the_rest_goes_on() {
     let server = long_answer();
     // The model process is started by the first question for one.
     let asking = Asking::begin(&home, &server, SEEN);
+    let others = || ["supervisor", "storage", "crypto"].map(|role| serve.process(role).pid);
+    let before = others();
     let until = Instant::now() + Duration::from_secs(60);
     while serve.status()["degraded"].as_array().unwrap().is_empty() {
         assert!(Instant::now() < until, "it is never given up: {:#}", serve.status());
@@ -142,6 +144,7 @@ fn what_crashes_again_and_again_is_degraded_and_said_and_the_rest_goes_on() {
     drop(asking.end());
     let listed = home.run(["ps"]);
     assert!(listed.err.contains("llm is degraded"), "{}", listed.err);
+    assert_eq!(others(), before, "the others are unharmed");
     home.run(["ask", "--no-model", "5 miles in km"]).good();
     let said = home.command(["ask", "-m", "scripted", "Hi"]).env("OPENAI_BASE_URL", &server.openai()).run();
     assert!(said.code != 0 && said.err.contains("lamos restart llm"), "{said:?}");

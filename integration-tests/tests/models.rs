@@ -146,6 +146,7 @@ fn a_tool_call_that_was_not_finished_is_not_run() {
     outcome.bad(5);
 }
 
+/// Abuse D10.
 #[test]
 fn a_model_that_calls_tools_for_ever_is_ended() {
     let home = Home::new();
@@ -155,12 +156,13 @@ fn a_model_that_calls_tools_for_ever_is_ended() {
     home.assert_empty();
 }
 
+/// Abuse E08, as far as it reaches outside: files, sockets, programs, memory of others. Greed is in `bad_input.rs`.
 #[test]
 fn what_a_model_writes_cannot_reach_out() {
     let home = Home::new();
     let canary = home.file("canary.txt", "the canary sings");
     let code = format!(
-        "import os\nfor act in (lambda: open({:?}).read(), lambda: os.listdir('/etc'), lambda: __import__('socket').socket(), lambda: __import__('subprocess').run(['id']), lambda: __import__('ctypes')):\n    try:\n        print('GOT', act())\n    except BaseException as error:\n        print('refused', type(error).__name__)",
+        "import os\nfor act in (lambda: open({0:?}).read(), lambda: os.listdir('/etc'), lambda: __import__('socket').socket(), lambda: __import__('subprocess').run(['id']), lambda: __import__('ctypes')):\n    try:\n        print('GOT', act())\n    except BaseException as error:\n        print('refused', type(error).__name__)\nopen({0:?}, 'w').write('another song')",
         canary.to_str().unwrap()
     );
     let server = ScriptedHttp::start(vec![python(&code), answer("Done.")]);
@@ -168,6 +170,8 @@ fn what_a_model_writes_cannot_reach_out() {
     let body: serde_json::Value = serde_json::from_str(&server.asked()[1].body).unwrap();
     let told = body["messages"].as_array().unwrap().iter().find(|message| message["role"] == "tool").unwrap().to_string();
     assert!(told.contains("refused") && !told.contains("GOT") && !told.contains("sings"), "{told}");
+    // A script may write files: they are its own, and go with it.
+    assert_eq!(std::fs::read_to_string(canary).unwrap(), "the canary sings");
 }
 
 #[test]
