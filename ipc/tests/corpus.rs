@@ -24,8 +24,10 @@ fn folder(target: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target)
 }
 
-/// The targets, and the least of what is kept for each.
-const TARGETS: &[(&str, fn(&[u8]), usize)] = &[
+/// A target: its name, what it does, and the least that is kept for it.
+type Target = (&'static str, fn(&[u8]), usize);
+
+const TARGETS: &[Target] = &[
     ("frame", fuzz::frame, 10),
     ("header", fuzz::header, 10),
     ("messages", fuzz::messages, 80),
