@@ -3,8 +3,8 @@
 use ipc::messages::start::Wall;
 use rustix::{
     process::{
-        DumpableBehavior, Pid, Resource, Rlimit, Signal, getppid, set_dumpable_behavior, set_parent_process_death_signal,
-        setrlimit,
+        DumpableBehavior, Pid, Resource, Rlimit, Signal, getppid, getpriority_process, set_dumpable_behavior,
+        set_parent_process_death_signal, setpriority_process, setrlimit,
     },
     thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs},
 };
@@ -24,6 +24,7 @@ impl Lockdown for Linux {
         alone()?;
         let mut walls = namespaces::enter(rights, birthright);
         walls.push(limits(rights)?);
+        step_back(rights).map_err(|error| Breach(format!("step back for others: {error}")))?;
         walls.push(drop_privileges()?);
         walls.extend(landlocked::enter(rights, birthright)?);
         // After the namespaces: gaining a user namespace clears both settings.
@@ -70,6 +71,17 @@ fn limits(rights: &Rights) -> Result<Wall, Breach> {
     let words: Vec<_> = limits.iter().map(|(resource, limit)| format!("{resource:?} {limit}")).collect();
     Ok(wall("limits", true, words.join(", ").to_lowercase()))
 }
+
+/// From where the supervisor is: it may have been told to step back itself, and nobody may come forward.
+fn step_back(rights: &Rights) -> rustix::io::Result<()> {
+    if rights.steps_back == 0 {
+        return Ok(());
+    }
+    setpriority_process(None, (getpriority_process(None)? + rights.steps_back).min(FURTHEST_BACK))
+}
+
+/// The kernel knows no nice value above it.
+const FURTHEST_BACK: i32 = 19;
 
 /// No capability, and none to be gained by running another program.
 fn drop_privileges() -> Result<Wall, Breach> {

@@ -52,6 +52,9 @@ pub struct Rights {
     pub address_space: Option<u64>,
     /// Its memory cannot be read by other processes of the same person: it holds keys.
     pub undumpable: bool,
+    /// How far it steps back when others want the processor too (a nice value): what computes for minutes must not keep
+    /// anybody waiting for a word.
+    pub steps_back: i32,
 }
 
 /// Groups of system calls; [`seccomp`](super::seccomp) says which.
@@ -84,7 +87,8 @@ impl Rights {
     /// Every right in it. A field that is added here must be taken apart before this compiles; the ones left out take
     /// away and give nothing.
     pub fn each(&self) -> impl Iterator<Item = Right> {
-        let Rights { role: _, files, network, calls, forbidden: _, open_files: _, address_space, undumpable: _ } = self;
+        let Rights { role: _, files, network, calls, forbidden: _, open_files: _, address_space, undumpable: _, steps_back: _ } =
+            self;
         let unlimited = address_space.is_none().then_some(Right::AddressSpace);
         let calls = calls.iter().map(|&calls| Right::Calls(calls));
         [Right::Files(*files), Right::Network(*network)].into_iter().chain(calls).chain(unlimited)
@@ -104,6 +108,7 @@ pub const TABLE: &[Rights] = &[
         open_files: 256,
         address_space: None,
         undumpable: true,
+        steps_back: 0,
     },
     Rights {
         role: Role::Crypto,
@@ -114,6 +119,7 @@ pub const TABLE: &[Rights] = &[
         open_files: 32,
         address_space: Some(4 * GIB),
         undumpable: true,
+        steps_back: 0,
     },
     Rights {
         role: Role::Llm,
@@ -124,6 +130,7 @@ pub const TABLE: &[Rights] = &[
         open_files: 256,
         address_space: Some(4 * GIB),
         undumpable: true,
+        steps_back: 0,
     },
     Rights {
         role: Role::Agent,
@@ -134,6 +141,7 @@ pub const TABLE: &[Rights] = &[
         open_files: 32,
         address_space: Some(4 * GIB),
         undumpable: false,
+        steps_back: 0,
     },
     Rights {
         role: Role::Code,
@@ -144,6 +152,7 @@ pub const TABLE: &[Rights] = &[
         open_files: 16,
         address_space: Some(4 * GIB),
         undumpable: false,
+        steps_back: 10,
     },
 ];
 

@@ -12,8 +12,11 @@ use super::{
 };
 use crate::lockdown::rights::Network;
 
-/// Port 9 is nobody's choice.
+/// Port 9 is hardly anybody's choice.
 const NOBODYS: u16 = 9;
+
+/// The small services of old, one more than a person may have chosen at once.
+const OF_OLD: &[u16] = &[NOBODYS, 7, 11, 13, 15, 17, 18, 19, 20];
 
 /// Ports of the web that a person may have chosen, and the one that nobody does.
 const WEB: &[u16] = &[80, 8080, NOBODYS];
@@ -39,8 +42,8 @@ pub(super) const FORBIDDEN: &[Act] = &[
     Act::quick("make an MPTCP socket", CALL, |_| socket(libc::AF_INET, libc::SOCK_STREAM, 262)),
     Act::each("make a socket of any other family or kind", CALL, |_| FAMILIES * KINDS.len(), other_socket),
     // Refused by Landlock before anything leaves, or by seccomp before that.
-    Act::quick("connect to a port nobody chose", RULE, |_| connect(libc::SOCK_STREAM, To::Here(NOBODYS))),
-    Act::once("connect to a port nobody chose over IPv6", RULE, |_| connect(libc::SOCK_STREAM, To::Here6(NOBODYS))),
+    Act::quick("connect to a port nobody chose", RULE, |ground| connect(libc::SOCK_STREAM, To::Here(nobodys(ground)))),
+    Act::once("connect to a port nobody chose over IPv6", RULE, |ground| connect(libc::SOCK_STREAM, To::Here6(nobodys(ground)))),
     Act::once("connect out of the machine to port 80", RULE, |ground| connect(libc::SOCK_STREAM, To::Nobody(web(ground)))),
     Act::once("connect to UDP port 53", CALL, |_| connect(libc::SOCK_DGRAM, To::Nobody(53))),
     // Past Landlock, which does not see it: seccomp alone stands before these three.
@@ -90,9 +93,18 @@ fn may_make(ground: &Ground<'_>) -> bool {
     }
 }
 
+/// A port that the person did not choose.
+fn nobodys(ground: &Ground<'_>) -> u16 {
+    first_not_chosen(ground, OF_OLD)
+}
+
 /// A port of the web that the person did not choose.
 fn web(ground: &Ground<'_>) -> u16 {
-    WEB.iter().copied().find(|port| !ground.birthright.ports.contains(port)).unwrap_or(NOBODYS)
+    first_not_chosen(ground, WEB)
+}
+
+fn first_not_chosen(ground: &Ground<'_>, ports: &[u16]) -> u16 {
+    ports.iter().copied().find(|port| !ground.birthright.ports.contains(port)).unwrap_or(NOBODYS)
 }
 
 /// Every family with every kind; in the place of TCP, which is a right, what looks like it.

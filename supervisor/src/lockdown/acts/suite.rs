@@ -241,8 +241,7 @@ mod tests {
         let bytes = |path: &std::path::Path| path.as_os_str().as_encoded_bytes().to_vec();
         let ourselves = std::process::id() as i32;
         let unnamed = format!("lamos-acts-{ourselves}").into_bytes();
-        let name =
-            SocketAddr::from_abstract_name(&unnamed).expect("a name");
+        let name = SocketAddr::from_abstract_name(&unnamed).expect("a name");
         let _unnamed = std::os::unix::net::UnixListener::bind_addr(&name).expect("a socket");
         let probe = Probe {
             act: 0,
