@@ -33,7 +33,7 @@ macro_rules! lines {
 
 // The numbers are those of the roles; 0 is what every process answers.
 lines! {
-    0 common: Echo Source;
+    0 common: Echo Source SetLevel;
     1 supervisor: Engage Opened Closed AllowPorts;
     4 storage:
         CreateConversation AppendMessage ListConversations ReadConversation SetTitle Journal AppendTrace ListTraces

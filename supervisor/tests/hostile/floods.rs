@@ -186,7 +186,7 @@ pub(crate) fn a_flood_of_words() {
             let length = fs::metadata(logs.join(name)).map_or(0, |file| file.len());
             assert!(length < 6 << 20, "{name} has {length} bytes");
         }
-        let count = |event: &str| world.log(0).iter().filter(|line| line["said"]["event"] == event).count();
+        let count = |event: &str| world.log(0).iter().filter(|line| line["text"] == event).count();
         world.until("what is left out is said", || count("said too much") > 0);
         assert!(count("flood") < 20_000, "most of it is left out: {} lines are not", count("flood"));
         let tail = fs::read(logs.join("lamos.log")).expect("a log");

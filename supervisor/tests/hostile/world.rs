@@ -142,9 +142,9 @@ impl World<'_> {
 
     /// Why processes of a role were ended since.
     pub(crate) fn ended(&self, role: Role, mark: u64) -> Vec<String> {
-        let fields = self.log(mark).into_iter().map(|line| line["said"].clone()).filter(|said| said["event"] == "ended");
-        fields
-            .map(|said| said["fields"].clone())
+        let ended = self.log(mark).into_iter().filter(|line| line["text"] == "ended");
+        ended
+            .map(|line| line["fields"].clone())
             .filter(|fields| fields["role"] == role.name())
             .filter_map(|fields| Some(fields["why"].as_str()?.to_owned()))
             .collect()
@@ -239,8 +239,7 @@ impl Cli {
     /// Opens the demo space.
     pub(crate) fn demo(&mut self) {
         let secret = || Secret::new(b"demo".to_vec());
-        let unlock = self.ask((Role::Crypto, 0), &Unlock { user: secret(), password: secret() }, 0);
-        match self.answer(unlock) {
+        match self.allowed((Role::Crypto, 0), &Unlock { user: secret(), password: secret() }) {
             Ok(_) => {}
             Err(refusal) if refusal.code == Code::NewSpace => {
                 let deploy = self.ask((Role::Crypto, 0), &Deploy { user: secret(), password: secret() }, 0);
@@ -252,13 +251,17 @@ impl Cli {
 
     /// The agent of a conversation.
     pub(crate) fn engage(&mut self, conversation: u8) -> Result<u32, Refusal> {
+        let body = self.allowed((Role::Supervisor, 0), &Engage { conversation: ConversationId([conversation; 16]) })?;
+        Ok(codec::decode::<Engaged>(&body).expect("an instance").instance)
+    }
+
+    /// Asks until it is not too often: few are allowed in a second, and a story may tell more.
+    fn allowed<M: Method>(&mut self, to: (Role, u32), request: &M) -> Result<Vec<u8>, Refusal> {
         loop {
-            let call = self.ask((Role::Supervisor, 0), &Engage { conversation: ConversationId([conversation; 16]) }, 0);
+            let call = self.ask(to, request, 0);
             match self.answer(call) {
-                Ok(body) => return Ok(codec::decode::<Engaged>(&body).expect("an instance").instance),
-                // Fifty a second are allowed, and a story may tell more.
                 Err(refusal) if refusal.code == Code::Busy => thread::sleep(Duration::from_millis(50)),
-                Err(refusal) => return Err(refusal),
+                result => return result,
             }
         }
     }
