@@ -1,9 +1,8 @@
 //! A process of a role that is there for nothing but to try what its role must not be able to do.
 //!
 //! It is started as any other of its role is, with the same descriptors, takes the same things, and is locked down by the
-//! same steps to the last turn of the key. Then, in the place of a tenant, it tries every act of
-//! [`suite`](crate::lockdown::acts::suite) and says what came of each. The one that ends it cannot be spoken of; the
-//! supervisor sees that, and has another probe go on behind it.
+//! same steps to the last turn of the key. Then, in the place of a tenant, it tries every act of [`suite`] and says what
+//! came of each. The one that ends it cannot be spoken of; the supervisor sees that, and has another probe go on behind it.
 
 use std::{
     io::{self, Write as _},
