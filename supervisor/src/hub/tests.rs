@@ -1,7 +1,13 @@
 //! Every process played by hand, every moment chosen: what the hub promises, as stories.
 
+mod bounds;
 mod every_row;
+mod marks;
+mod moves;
+mod notes;
+mod quarantine;
 
+use super::*;
 use ipc::{
     header::Flags,
     limits::{MAX_BODY, MAX_FORBIDDEN, MAX_UNHEARD, MAX_UNREAD, WINDOW_BYTES},
@@ -9,11 +15,6 @@ use ipc::{
     policy::TABLE,
     service::Method,
 };
-use proptest::prelude::*;
-
-use super::*;
-
-mod notes;
 
 const CLI: Place = (Role::Cli, Instance(1));
 const AGENT: Place = (Role::Agent, Instance(1));
@@ -172,34 +173,6 @@ fn what_none_of_ours_would_send_ends_its_sender() {
 }
 
 #[test]
-fn a_stream_has_the_credit_the_hub_counts() {
-    let mut stage = Stage::new();
-    stage.ask::<agent::Take>(CLI, AGENT, 1);
-    let call = stage.next(AGENT).expect("the call").header.call;
-    for _ in 0..16 {
-        stage.piece(AGENT, call, Direction::Down, 10);
-    }
-    assert!(stage.ended.is_empty());
-    assert_eq!(stage.inbox[&CLI].len(), 16);
-    let credit = Header { call: CallId(1), direction: Some(Direction::Down), credit: 1, ..Header::new(Kind::Credit) };
-    stage.send(CLI, Frame::bare(credit));
-    assert_eq!(stage.next(AGENT).map(|frame| (frame.header.kind, frame.header.call)), Some((Kind::Credit, call)));
-    stage.piece(AGENT, call, Direction::Down, 10);
-    assert!(stage.ended.is_empty());
-    stage.piece(AGENT, call, Direction::Down, 10);
-    assert_eq!(stage.ended, [(AGENT, Misconduct::NoCredit)]);
-}
-
-#[test]
-fn credit_that_was_never_had_cannot_be_given_back() {
-    let mut stage = Stage::new();
-    stage.ask::<agent::Take>(CLI, AGENT, 1);
-    let credit = Header { call: CallId(1), direction: Some(Direction::Down), credit: 1, ..Header::new(Kind::Credit) };
-    stage.send(CLI, Frame::bare(credit));
-    assert_eq!(stage.ended, [(CLI, Misconduct::FalseCredit)]);
-}
-
-#[test]
 fn when_a_worker_dies_its_callers_hear_how() {
     let mut stage = Stage::new();
     stage.ask::<agent::Take>(CLI, AGENT, 1);
@@ -328,56 +301,6 @@ fn what_waits_for_what_cannot_be_had_is_refused() {
 }
 
 #[test]
-fn no_more_is_in_flight_than_the_row_allows() {
-    let mut stage = Stage::new();
-    for call in 1..=4 {
-        stage.ask::<agent::Take>(CLI, AGENT, call);
-    }
-    stage.ask::<agent::Take>(CLI, AGENT, 5);
-    assert_eq!(stage.refusal(CLI), (CallId(5), Code::Busy));
-    let first = stage.next(AGENT).expect("the call").header.call;
-    stage.answer(AGENT, first);
-    stage.next(CLI);
-    stage.ask::<agent::Take>(CLI, AGENT, 6);
-    assert!(stage.next(CLI).is_none(), "an answer makes room");
-}
-
-#[test]
-fn a_request_that_ends_its_worker_twice_is_not_tried_again() {
-    let mut stage = Stage::new();
-    for call in 1..=2 {
-        stage.ask::<storage::Statistics>(CLI, some(Role::Storage), call);
-        stage.hub.gone(STORAGE, Death { generation: call as u32, exit: None, signal: Some(11) }, Blame::Work);
-        stage.hub.join(STORAGE, Generation(call as u32 + 1));
-        stage.hub.ready(stage.now, STORAGE);
-        stage.settle();
-        assert_eq!(stage.refusal(CLI), (CallId(call), Code::PeerDied));
-    }
-    stage.ask::<storage::Statistics>(CLI, some(Role::Storage), 3);
-    assert_eq!(stage.refusal(CLI), (CallId(3), Code::Quarantined));
-    stage.ask::<storage::ListTraces>(CLI, some(Role::Storage), 4);
-    assert!(stage.next(CLI).is_none(), "others pass");
-}
-
-#[test]
-fn one_death_counts_once_however_many_asked_the_same() {
-    let mut stage = Stage::new();
-    for call in 1..=2 {
-        stage.ask::<storage::Statistics>(CLI, some(Role::Storage), call);
-    }
-    stage.replace(STORAGE, 1, Blame::Work);
-    for _ in 0..2 {
-        assert_eq!(stage.refusal(CLI).1, Code::PeerDied);
-    }
-    stage.ask::<storage::Statistics>(CLI, some(Role::Storage), 3);
-    assert!(stage.next(CLI).is_none(), "it is tried again");
-    stage.replace(STORAGE, 2, Blame::Work);
-    assert_eq!(stage.refusal(CLI).1, Code::PeerDied);
-    stage.ask::<storage::Statistics>(CLI, some(Role::Storage), 4);
-    assert_eq!(stage.refusal(CLI).1, Code::Quarantined);
-}
-
-#[test]
 fn a_question_taken_back_before_it_came_is_not_passed_on() {
     let mut stage = Stage::new();
     stage.cancel(AGENT, 2);
@@ -424,42 +347,6 @@ fn who_waited_is_told_how_much_time_is_left() {
 }
 
 #[test]
-fn who_has_too_much_to_read_gets_no_new_calls() {
-    let mut stage = Stage::new();
-    stage.ask::<storage::Statistics>(CLI, some(Role::Storage), 1);
-    let call = stage.next(STORAGE).expect("the call").header.call;
-    stage.hub.set_crowded(STORAGE, true);
-    stage.ask::<storage::Statistics>(CLI, some(Role::Storage), 2);
-    assert_eq!(stage.refusal(CLI), (CallId(2), Code::Busy));
-    stage.answer(STORAGE, call);
-    assert_eq!(stage.next(CLI).map(|frame| frame.header.kind), Some(Kind::Answer), "what it has it may finish");
-    stage.hub.set_crowded(STORAGE, false);
-    stage.ask::<storage::Statistics>(CLI, some(Role::Storage), 3);
-    assert!(stage.next(STORAGE).is_some());
-    stage.hub.set_crowded(STORAGE, true);
-    stage.replace(STORAGE, 1, Blame::Supervisor);
-    assert!(stage.hub.crowded().is_empty(), "its successor has read everything");
-}
-
-#[test]
-fn who_has_too_much_to_read_asks_for_no_more() {
-    let mut stage = Stage::new();
-    stage.hub.set_crowded(AGENT, true);
-    for call in 1..=u64::from(MAX_UNHEARD) {
-        stage.ask::<storage::ListFiles>(AGENT, some(Role::Storage), call);
-        assert_eq!(stage.refusal(AGENT), (CallId(call), Code::Busy));
-    }
-    stage.hub.set_crowded(AGENT, false);
-    stage.ask::<storage::ListFiles>(AGENT, some(Role::Storage), 2000);
-    assert!(stage.next(STORAGE).is_some(), "who has read is served");
-    stage.hub.set_crowded(AGENT, true);
-    for call in 1..=u64::from(MAX_UNHEARD) + 1 {
-        stage.ask::<storage::ListFiles>(AGENT, some(Role::Storage), 2000 + call);
-    }
-    assert_eq!(stage.ended, [(AGENT, Misconduct::Unhearing)]);
-}
-
-#[test]
 fn who_asks_for_one_that_is_being_ended_waits_for_the_next() {
     let mut stage = Stage::new();
     stage.hub.condemn(STORAGE);
@@ -481,213 +368,5 @@ fn nobody_is_ended_for_being_slow() {
         let answers: usize = own.map(|row| usize::from(row.in_flight) * (MAX_BODY + WINDOW_BYTES)).sum();
         let most = windows + answers + ipc::limits::MAX_QUEUED;
         assert!(most < MAX_UNREAD, "{} MiB may be on their way to {role}", most >> 20);
-    }
-}
-
-#[test]
-fn a_request_is_not_blamed_for_what_the_supervisor_did() {
-    let mut stage = Stage::new();
-    for call in 1..=3 {
-        stage.ask::<storage::Statistics>(CLI, some(Role::Storage), call);
-        stage.replace(STORAGE, call as u32, Blame::Supervisor);
-        assert_eq!(stage.refusal(CLI), (CallId(call), Code::PeerDied));
-    }
-    stage.ask::<storage::Statistics>(CLI, some(Role::Storage), 4);
-    assert!(stage.next(CLI).is_none());
-}
-
-#[test]
-fn requests_that_differ_in_one_byte_are_two() {
-    let mut stage = Stage::new();
-    let mut call = 0;
-    let mut ask = |stage: &mut Stage, middle: u8| {
-        call += 1;
-        let mut body = vec![0; 1000];
-        body[500] = middle;
-        let header = Header {
-            destination: Some(some(Role::Storage)),
-            method: storage::ListTraces::NUMBER,
-            call: CallId(call),
-            ..Header::new(Kind::Call)
-        };
-        stage.send(CLI, Frame { header, body: body.into() });
-    };
-    for generation in 1..=2 {
-        ask(&mut stage, 1);
-        stage.replace(STORAGE, generation, Blame::Work);
-        assert_eq!(stage.refusal(CLI).1, Code::PeerDied);
-    }
-    ask(&mut stage, 2);
-    assert!(stage.next(CLI).is_none(), "nobody has died of this one");
-    ask(&mut stage, 1);
-    assert_eq!(stage.refusal(CLI).1, Code::Quarantined);
-}
-
-#[test]
-fn nothing_is_remembered_of_a_secret() {
-    let mut stage = Stage::with(TABLE, &[CLI, (Role::Crypto, Instance(1))]);
-    for call in 1..=3 {
-        let header = Header {
-            destination: Some(some(Role::Crypto)),
-            method: crypto::Unlock::NUMBER,
-            call: CallId(call),
-            flags: Flags::SENSITIVE,
-            ..Header::new(Kind::Call)
-        };
-        stage.now += Duration::from_secs(1);
-        stage.send(CLI, Frame { header, body: vec![7].into() });
-        stage.replace((Role::Crypto, Instance(1)), call as u32, Blame::Work);
-        assert_eq!(stage.refusal(CLI).1, Code::PeerDied);
-    }
-}
-
-/// A table with a way out of the machine, which the real one does not have yet.
-const LEAKY: &[Row] = &[
-    Row { marks: Marks::READS_PRIVATE, ..ROW },
-    Row { method: 2, marks: Marks::BRINGS_UNTRUSTED, ..ROW },
-    Row { method: 3, marks: Marks::EGRESS, ..ROW },
-];
-const ROW: Row = Row {
-    source: Role::Agent,
-    destination: Role::Storage,
-    method: 1,
-    name: "Test",
-    stream: false,
-    sensitive: false,
-    max_body: 10,
-    in_flight: 10,
-    per_second: 10,
-    deadline_s: 10,
-    marks: Marks::NONE,
-    fresh: false,
-};
-
-#[test]
-fn a_liar_cannot_send_out_what_it_read_once_a_stranger_has_spoken() {
-    let mut stage = Stage::with(LEAKY, &[AGENT, STORAGE]);
-    let mut call = 0;
-    let mut ask = |stage: &mut Stage, method| {
-        call += 1;
-        let header = Header { destination: Some(STORAGE), method, call: CallId(call), ..Header::new(Kind::Call) };
-        stage.send(AGENT, Frame::bare(header));
-        stage.next(AGENT).map(|frame| Refusal::from_body(frame.body.as_slice()).code)
-    };
-    assert_eq!(ask(&mut stage, 3), None);
-    assert_eq!(ask(&mut stage, 1), None);
-    assert_eq!(ask(&mut stage, 3), None);
-    assert_eq!(ask(&mut stage, 2), None);
-    assert_eq!(ask(&mut stage, 3), Some(Code::NeedsApproval));
-}
-
-#[derive(Clone, Debug)]
-enum Move {
-    Ask(u8),
-    Piece(u8, bool, u16),
-    Answer(u8),
-    Cancel(u8),
-    Die(u8),
-    Return(u8),
-    Wait(u16),
-    Noise(Vec<u8>),
-}
-
-fn moves() -> impl Strategy<Value = Vec<Move>> {
-    let one = prop_oneof![
-        4 => any::<u8>().prop_map(Move::Ask),
-        2 => (any::<u8>(), any::<bool>(), any::<u16>()).prop_map(|(who, up, length)| Move::Piece(who, up, length)),
-        3 => any::<u8>().prop_map(Move::Answer),
-        1 => any::<u8>().prop_map(Move::Cancel),
-        1 => any::<u8>().prop_map(Move::Die),
-        1 => any::<u8>().prop_map(Move::Return),
-        1 => any::<u16>().prop_map(Move::Wait),
-        1 => prop::collection::vec(any::<u8>(), 64..80).prop_map(Move::Noise),
-    ];
-    prop::collection::vec(one, 1..120)
-}
-
-proptest! {
-    /// Whatever the processes do and however they die, every call gets one terminal answer, and the hub forgets it.
-    #[test]
-    fn every_call_is_answered_once(moves in moves()) {
-        let places = [CLI, AGENT, STORAGE, LLM, CODE];
-        let mut stage = Stage::new();
-        let mut next_call = 0;
-        let mut open: HashSet<CallId> = HashSet::new();
-        let mut to_answer: HashMap<Place, Vec<CallId>> = HashMap::new();
-        let collect = |stage: &mut Stage, open: &mut HashSet<CallId>, to_answer: &mut HashMap<Place, Vec<CallId>>| -> Result<(), TestCaseError> {
-            for frame in std::iter::from_fn(|| stage.next(CLI)) {
-                if matches!(frame.header.kind, Kind::Answer | Kind::Refuse) {
-                    prop_assert!(open.remove(&frame.header.call), "answered twice or never asked");
-                }
-            }
-            for place in [AGENT, STORAGE, LLM, CODE] {
-                for frame in std::iter::from_fn(|| stage.next(place)) {
-                    if matches!(frame.header.kind, Kind::Call | Kind::Open) {
-                        to_answer.entry(place).or_default().push(frame.header.call);
-                    }
-                }
-            }
-            Ok(())
-        };
-        let pick = |number: u8| places[1 + usize::from(number) % 4];
-        for one in moves {
-            match one {
-                Move::Ask(number) => {
-                    next_call += 1;
-                    open.insert(CallId(next_call));
-                    match number % 3 {
-                        0 => stage.ask::<agent::Take>(CLI, AGENT, next_call),
-                        1 => stage.ask::<storage::Statistics>(CLI, some(Role::Storage), next_call),
-                        _ => stage.ask::<llm::ListModels>(CLI, some(Role::Llm), next_call),
-                    }
-                }
-                Move::Piece(who, up, length) => {
-                    let call = CallId(u64::from(who) % (next_call + 1));
-                    if call != CallId(0) {
-                        let (from, direction) = if up { (CLI, Direction::Up) } else { (AGENT, Direction::Down) };
-                        stage.piece(from, call, direction, usize::from(length));
-                    }
-                }
-                Move::Answer(number) => {
-                    let place = pick(number);
-                    if let Some(call) = to_answer.get_mut(&place).and_then(Vec::pop) {
-                        stage.answer(place, call);
-                    }
-                }
-                Move::Cancel(number) => {
-                    // Also of calls that have not come yet.
-                    let call = CallId(u64::from(number) % (next_call + 3));
-                    if call != CallId(0) {
-                        stage.send(CLI, Frame::bare(Header { call, ..Header::new(Kind::Cancel) }));
-                    }
-                }
-                Move::Die(number) => {
-                    stage.hub.gone(pick(number), Death { generation: 1, exit: None, signal: Some(9) }, Blame::Work);
-                    stage.settle();
-                }
-                Move::Return(number) => {
-                    let place = pick(number);
-                    stage.hub.gone(place, Death { generation: 1, exit: None, signal: Some(9) }, Blame::Work);
-                    stage.hub.join(place, Generation(2));
-                    stage.hub.ready(stage.now, place);
-                    stage.settle();
-                }
-                Move::Wait(millis) => stage.wait(Duration::from_millis(millis.into())),
-                Move::Noise(bytes) => {
-                    if let Ok(header) = Header::decode(bytes.first_chunk().unwrap_or(&[0; 64])) {
-                        stage.send(LLM, Frame::bare(header));
-                    }
-                }
-            }
-            collect(&mut stage, &mut open, &mut to_answer)?;
-        }
-        for place in [AGENT, STORAGE, LLM, CODE] {
-            stage.hub.gone(place, Death { generation: 1, exit: None, signal: Some(9) }, Blame::Work);
-        }
-        stage.wait(Duration::from_secs(4000));
-        collect(&mut stage, &mut open, &mut to_answer)?;
-        prop_assert!(open.is_empty(), "never answered: {open:?}");
-        prop_assert_eq!(stage.hub.unanswered(), 0);
-        prop_assert!(stage.hub.next_deadline().is_none() && stage.hub.waiting.is_empty());
     }
 }
