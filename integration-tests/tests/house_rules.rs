@@ -116,6 +116,14 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// The fuzz targets are a workspace of their own, built by another compiler and not with everything else; what changes in
+/// ours must not leave their lock file behind.
+#[test]
+fn the_fuzz_targets_are_locked_to_what_is_here() {
+    let described = MetadataCommand::new().current_dir(workspace().join("fuzz")).other_options(["--locked".to_owned()]).exec();
+    assert!(described.is_ok(), "in fuzz/, `cargo update --workspace --offline` brings it up to date: {described:?}");
+}
+
 #[test]
 fn every_module_says_what_it_is_for() {
     let mut files = Vec::new();
