@@ -12,11 +12,11 @@ use ipc::{
     messages::{crypto::ApiKey, llm::Wire},
     secret::Secret,
 };
+use outbound::Origin;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use zeroize::Zeroizing;
 
 use crate::{
-    origin::Origin,
     profiles::{self, KeyHeader, Profile},
     words::{clean, cut},
 };

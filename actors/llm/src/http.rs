@@ -1,28 +1,21 @@
-//! HTTP to one origin at a time: identity encoding, no proxy, no cookies, no redirects, ring as the one TLS provider, and
-//! every wait and every length bounded.
-//!
-//! No redirect is followed, not even within an origin: a key goes where the person said and not where a server says.
+//! HTTP to one origin at a time, over the client of [`outbound`]: identity encoding, and every wait and every length
+//! bounded.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use ipc::{Code, Refusal};
+use outbound::Prepared;
 use reqwest::{
     Client, Request, Response, StatusCode, Url,
     header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION},
-    redirect,
 };
-use rustls::{ClientConfig, RootCertStore};
 use tokio::time::{sleep, timeout};
 
 use crate::{
     access::Access,
     connection::{Failure, failure},
     errors::{ServerError, Trouble, refusal, said},
-    resolve::{Names, Resolver},
     retry::{self, Again, RETRIES},
 };
 
@@ -67,17 +60,6 @@ impl Times {
     };
 }
 
-/// TLS with these roots and nothing else.
-pub(crate) fn tls(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(tls)
-}
-
 /// The one HTTP client.
 pub(crate) struct Http {
     client: Client,
@@ -85,20 +67,9 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    /// A client that trusts what `tls` trusts and finds servers by `names`.
-    pub(crate) fn new(tls: ClientConfig, names: Names, times: Times) -> Result<Http, Refusal> {
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .dns_resolver(Resolver::new(names)?)
-            .connect_timeout(times.connect)
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .user_agent(concat!("lamos/", env!("CARGO_PKG_VERSION")))
-            .pool_max_idle_per_host(4)
-            .build()
-            .map_err(|error| Refusal::internal(format!("make an HTTP client: {error}")))?;
-        Ok(Http { client, times })
+    /// A client that trusts and knows what was taken before the lockdown.
+    pub(crate) fn new(prepared: Prepared, times: Times) -> Result<Http, Refusal> {
+        Ok(Http { client: prepared.client(times.connect)?, times })
     }
 
     /// Asks for a value: the whole body of a success.

@@ -9,7 +9,6 @@
 //! redirect, and no name leads it into the person's own networks.
 
 mod access;
-mod addresses;
 mod completion;
 mod connection;
 mod errors;
@@ -17,12 +16,9 @@ mod history;
 mod http;
 mod limiter;
 mod models;
-mod origin;
 mod pieces;
 mod profiles;
-mod resolve;
 mod retry;
-mod roots;
 mod service;
 mod sse;
 #[cfg(test)]
@@ -39,20 +35,15 @@ use ipc::{Client, Refusal, endpoint::Events, role::source};
 use crate::{
     http::{Http, Times},
     limiter::Limiter,
-    resolve::Names,
     service::Service,
 };
 
-/// What the model process takes before it is locked down: whom it trusts, and what the system knows of names.
-pub struct Prepared {
-    tls: rustls::ClientConfig,
-    names: Names,
-}
+/// What the model process takes before it is locked down.
+pub use outbound::Prepared;
 
 /// Reads certificates, the resolver's file and the hosts file.
 pub fn prepare() -> Result<Prepared, Refusal> {
-    let tls = http::tls(roots::read()).map_err(|error| Refusal::internal(format!("make TLS ready: {error}")))?;
-    Ok(Prepared { tls, names: Names::read() })
+    Prepared::read()
 }
 
 /// Starts the model process. It connects to nothing before it is asked.
@@ -66,7 +57,7 @@ fn start_with(
     client: Client<source::Llm>,
     events: Events,
 ) -> Result<impl Future<Output = ()>, Refusal> {
-    let http = Http::new(prepared.tls, prepared.names, times)?;
+    let http = Http::new(prepared, times)?;
     let service = Service::new(client, http, Limiter::default().start());
     Ok(service::run(service, events))
 }

@@ -6,7 +6,7 @@
 
 use ipc::messages::llm::Wire;
 
-use crate::origin::Origin;
+use outbound::Origin;
 
 /// One kind of server.
 pub(crate) struct Profile {

@@ -152,5 +152,5 @@ fn nobody_is_trusted_without_roots_and_no_plain_server_behind_https() {
 fn the_system_is_read_without_fail() {
     // Whatever this machine has or lacks, the process starts: there are always roots.
     assert!(crate::prepare().is_ok());
-    assert!(!crate::roots::read().is_empty());
+    assert!(!outbound::roots().is_empty());
 }

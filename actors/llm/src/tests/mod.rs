@@ -23,7 +23,9 @@ use ipc::{
 };
 use rustls::RootCertStore;
 
-use crate::{Prepared, http, http::Times, resolve::Names, start_with};
+use outbound::{Names, Prepared};
+
+use crate::{http::Times, start_with};
 
 /// The lease that every test uses.
 const LEASE: u64 = 7;
@@ -85,8 +87,7 @@ impl Setting {
         let (llm, llm_events, connection) = connect(data_b.into(), control_b.into()).expect("an end");
         tokio::task::spawn_local(connection.run());
 
-        let tls = http::tls(self.roots).expect("TLS");
-        let prepared = Prepared { tls, names: Names::parse(b"", self.hosts.as_bytes()) };
+        let prepared = Prepared::new(self.roots, Names::parse(b"", self.hosts.as_bytes())).expect("TLS");
         let llm = start_with(prepared, self.times, Client::new(llm), llm_events).expect("a model process");
         tokio::task::spawn_local(llm);
 

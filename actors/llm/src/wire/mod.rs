@@ -10,12 +10,12 @@ use ipc::{
     Refusal,
     messages::llm::{Complete, Tool, Wire},
 };
+use outbound::Origin;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
     errors::Trouble,
-    origin::Origin,
     profiles::Profile,
     sse::{self, Event},
     turn::{Turn, is_model},

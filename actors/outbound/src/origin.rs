@@ -13,32 +13,30 @@ const MAX_URL: usize = 2048;
 
 /// Scheme, host, port and the path in front of the interface.
 #[derive(Clone)]
-pub(crate) struct Origin {
+pub struct Origin {
     base: Url,
 }
 
 impl Origin {
     /// Checks a base URL. With `keyed` a key will be sent there.
-    pub(crate) fn parse(base_url: &str, keyed: bool) -> Result<Origin, Refusal> {
+    pub fn parse(base_url: &str, keyed: bool) -> Result<Origin, Refusal> {
         let refuse = |sentence: &str| Err(Refusal::new(Code::OriginRefused, sentence));
         let base = match Url::parse(base_url) {
             Ok(base) if base_url.len() <= MAX_URL && base.has_host() => base,
-            _ => return refuse("the base URL of the model is none; it looks like https://api.openai.com/v1"),
+            _ => return refuse("the base URL is none; it looks like https://api.openai.com/v1"),
         };
         if !matches!(base.scheme(), "http" | "https") {
-            return refuse("the base URL of the model must begin with https:// or http://");
+            return refuse("the base URL must begin with https:// or http://");
         }
         if !base.username().is_empty() || base.password().is_some() {
-            return refuse("the base URL of the model holds a name or a password; give it without, and the key as a key");
+            return refuse("the base URL holds a name or a password; give it without, and the key as a key");
         }
         if base.query().is_some() || base.fragment().is_some() {
-            return refuse("the base URL of the model goes on after its path; give it without ? and #");
+            return refuse("the base URL goes on after its path; give it without ? and #");
         }
         let origin = Origin { base };
         if origin.is_disguised(base_url) {
-            return refuse(
-                "the base URL of the model writes its address in a form that hides it; write it as 192.0.2.1 or [2001:db8::1]",
-            );
+            return refuse("the base URL writes its address in a form that hides it; write it as 192.0.2.1 or [2001:db8::1]");
         }
         if keyed && origin.base.scheme() == "http" && !origin.is_this_machine() {
             return refuse("a key is sent over https only, except to this machine; give a base URL that begins with https://");
@@ -47,27 +45,27 @@ impl Origin {
     }
 
     /// Scheme, host and port, for sentences.
-    pub(crate) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         self.base.origin().ascii_serialization()
     }
 
     /// Host name or address.
-    pub(crate) fn host(&self) -> &str {
+    pub fn host(&self) -> &str {
         self.base.host_str().unwrap_or_default()
     }
 
     /// The port, written or not.
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.base.port_or_known_default().unwrap_or_default()
     }
 
     /// The path of the base, without a slash at its end.
-    pub(crate) fn path(&self) -> &str {
+    pub fn path(&self) -> &str {
         self.base.path().trim_end_matches('/')
     }
 
     /// A place below the base.
-    pub(crate) fn at(&self, path: &str) -> Url {
+    pub fn at(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
         url.set_path(&format!("{}{path}", self.path()));

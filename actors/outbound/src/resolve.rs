@@ -38,19 +38,19 @@ const MAX_ADDRESSES: usize = 16;
 const SERVER_TIME: Duration = Duration::from_secs(2);
 
 /// What the system knows about names.
-pub(crate) struct Names {
+pub struct Names {
     servers: Option<(ResolverConfig, ResolverOpts)>,
     hosts: HashMap<String, Vec<IpAddr>>,
 }
 
 impl Names {
     /// Reads the system's files. A file that is not there says nothing.
-    pub(crate) fn read() -> Names {
+    pub fn read() -> Names {
         Names::parse(&contents(Path::new("/etc/resolv.conf")), &contents(Path::new("/etc/hosts")))
     }
 
     /// Takes the words of both files.
-    pub(crate) fn parse(resolv_conf: &[u8], hosts: &[u8]) -> Names {
+    pub fn parse(resolv_conf: &[u8], hosts: &[u8]) -> Names {
         let servers = parse_resolv_conf(resolv_conf).ok().map(|(config, options)| {
             let (domain, search, servers) = config.into_parts();
             let servers = servers.into_iter().take(MAX_SERVERS).map(|server| NameServerConfig::tcp(server.ip)).collect();
@@ -84,7 +84,7 @@ fn parse_hosts(bytes: &[u8]) -> HashMap<String, Vec<IpAddr>> {
 
 /// Why a name leads nowhere.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ResolveError {
+pub enum ResolveError {
     /// Nobody knows it.
     #[error("find an address of this name")]
     Unknown,

@@ -3,7 +3,7 @@
 use rustls::RootCertStore;
 
 /// Reads the system's certificates.
-pub(crate) fn read() -> RootCertStore {
+pub fn read() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     // A certificate that cannot be read is not trusted; the others still are.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
