@@ -5,6 +5,8 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::state::Change;
+
 /// A conversation begins.
 pub const CONVERSATION: u16 = 1;
 /// Something is said in it.
@@ -19,6 +21,14 @@ pub const ATTACHMENT: u16 = 5;
 pub const FILE: u16 = 6;
 /// A file of a volume is removed.
 pub const FILE_REMOVED: u16 = 7;
+/// Something is erased for good. It is about [`ERASURES`], whatever it erases.
+pub const ERASE: u16 = 20;
+/// The state of an entity changes.
+pub const CHANGE: u16 = 21;
+
+/// What erasures are about: an entity of their own, so that what they erase cannot take their own key with it. It and
+/// what is kept under [`ERASE`] cannot be erased.
+pub const ERASURES: [u8; 16] = *b"lamos/erasures\0\0";
 
 /// The body of [`CONVERSATION`] and of [`TITLE`].
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -185,6 +195,9 @@ pub struct Attachment {
     /// Its content.
     #[cbor(n(0), with = "minicbor::bytes")]
     pub bytes: Vec<u8>,
+    /// What messages call it; missing in what was written before it was needed elsewhere.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub id: Option<[u8; 16]>,
 }
 
 /// The body of [`FILE`].
@@ -206,6 +219,21 @@ pub struct FileRemoved {
     pub path: String,
 }
 
+/// The body of [`ERASE`]: one event, or an entity with all its events.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Erase {
+    /// What is erased, or what the erased event is about.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub entity: [u8; 16],
+    /// The one event that is erased; all of the entity if there is none.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub event: Option<[u8; 32]>,
+    /// The last clock that is erased of an entity, so that it can be used again, as the path of a file is; for ever if
+    /// there is none.
+    #[n(2)]
+    pub until: Option<u64>,
+}
+
 /// Any body that this program knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
@@ -223,6 +251,10 @@ pub enum Body {
     File(FileBody),
     /// See [`FILE_REMOVED`].
     FileRemoved(FileRemoved),
+    /// See [`ERASE`].
+    Erase(Erase),
+    /// See [`CHANGE`].
+    Change(Change),
     /// A kind that a newer program wrote.
     Unknown(u16),
 }
@@ -266,6 +298,25 @@ bodies! {
     Attachment = ATTACHMENT;
     File = FILE;
     FileRemoved = FILE_REMOVED;
+    Erase = ERASE;
+    Change = CHANGE;
+}
+
+impl Body {
+    /// Reads a body that is what was written, whoever wrote it: one that this program cannot read is of a newer one.
+    pub(crate) fn read(kind: u16, bytes: &[u8]) -> Body {
+        Body::from_bytes(kind, bytes).unwrap_or(Body::Unknown(kind))
+    }
+
+    /// The identity under which it is kept once, where it says so itself.
+    pub(crate) fn identity(&self, entity: &[u8; 16]) -> Option<[u8; 16]> {
+        match self {
+            Body::Conversation(_) => Some(*entity),
+            Body::Message(message) => Some(message.id),
+            Body::Attachment(attachment) => attachment.id,
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -63,21 +63,3 @@ impl From<io::Error> for ReplicaError {
         }
     }
 }
-
-impl From<heed::Error> for ReplicaError {
-    fn from(error: heed::Error) -> ReplicaError {
-        use heed::MdbError;
-        match error {
-            heed::Error::Io(error) => error.into(),
-            heed::Error::Mdb(MdbError::MapFull) => ReplicaError::MapFull(crate::tables::MAP_SIZE),
-            heed::Error::Mdb(
-                error @ (MdbError::Corrupted
-                | MdbError::Invalid
-                | MdbError::PageNotFound
-                | MdbError::VersionMismatch
-                | MdbError::Panic),
-            ) => Damage::File(error.to_string()).into(),
-            other => ReplicaError::Engine(other.to_string()),
-        }
-    }
-}

@@ -2,19 +2,20 @@
 
 use std::ops::Bound;
 
-use heed::{RoTxn, WithoutTls};
-
 use crate::{
     Damage, Record, Recorded, Replica, ReplicaError,
     body::Body,
+    engine::{Reading, all, prefix, prefix_back},
+    fold::{CONVERSATIONS, FILES},
     log,
+    tables::Table,
     views::{self, Conversation, File},
 };
 
 /// What is there at one moment. See [`Replica::snapshot`].
 pub struct Snapshot<'r> {
     pub(crate) replica: &'r Replica,
-    pub(crate) txn: RoTxn<'r, WithoutTls>,
+    pub(crate) txn: Box<dyn Reading + Send + 'r>,
 }
 
 /// Some of many.
@@ -29,8 +30,7 @@ pub struct Page<T> {
 impl Snapshot<'_> {
     /// A conversation.
     pub fn conversation(&self, id: &[u8; 16]) -> Result<Option<Conversation>, ReplicaError> {
-        let bytes = self.replica.tables.conversation.get(&self.txn, id)?;
-        bytes.map(|bytes| views::open(&self.replica.keys, "conversations", id, bytes)).transpose()
+        self.replica.view(&*self.txn, Table::Conversation, CONVERSATIONS, id)
     }
 
     /// The conversations, newest change first, after `(clock, id)` if that is given.
@@ -42,10 +42,8 @@ impl Snapshot<'_> {
         let before = after.map(|(clock, id)| [&clock.to_be_bytes()[..], &id].concat());
         let upper = before.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
         let mut page = Page { items: Vec::new(), more: false };
-        for entry in
-            self.replica.tables.recent.rev_range::<(Bound<&[u8]>, Bound<&[u8]>)>(&self.txn, &(Bound::Unbounded, upper))?
-        {
-            let id: [u8; 16] = *entry?.0.last_chunk().ok_or(Damage::Record("recent conversations"))?;
+        for row in self.txn.range_back(Table::Recent, Bound::Unbounded, upper)? {
+            let id: [u8; 16] = *row?.0.last_chunk().ok_or(Damage::Record("recent conversations"))?;
             if page.items.len() == limit {
                 page.more = true;
                 break;
@@ -60,14 +58,13 @@ impl Snapshot<'_> {
     pub fn messages(&self, id: &[u8; 16], skip: usize, limit: usize, bytes: usize) -> Result<Page<Record>, ReplicaError> {
         let mut page = Page { items: Vec::new(), more: false };
         let mut total = 0;
-        for entry in self.replica.tables.message.prefix_iter(&self.txn, id)?.skip(skip) {
+        for row in prefix(&*self.txn, Table::Message, id)?.skip(skip) {
             if page.items.len() == limit || (total >= bytes && !page.items.is_empty()) {
                 page.more = true;
                 break;
             }
-            let position =
-                entry?.0.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes)).ok_or(Damage::Record("messages"))?;
-            let Some(record) = self.replica.record(&self.txn, position)? else { continue };
+            let position = log::position(row?.0, "messages")?;
+            let Some(record) = self.replica.record(&*self.txn, position)? else { continue };
             let length = record.event.header.body_len as usize;
             if total + length > bytes && !page.items.is_empty() {
                 page.more = true;
@@ -82,12 +79,12 @@ impl Snapshot<'_> {
     /// The newest events of a kind, newest first.
     pub fn newest(&self, kind: u16, limit: usize) -> Result<Vec<Record>, ReplicaError> {
         let mut records = Vec::new();
-        for entry in self.replica.tables.kind.rev_prefix_iter(&self.txn, &kind.to_be_bytes())? {
+        for row in prefix_back(&*self.txn, Table::Kind, &kind.to_be_bytes())? {
             if records.len() == limit {
                 break;
             }
-            let position = entry?.0.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes)).ok_or(Damage::Record("kinds"))?;
-            records.extend(self.replica.record(&self.txn, position)?);
+            let position = log::position(row?.0, "kinds")?;
+            records.extend(self.replica.record(&*self.txn, position)?);
         }
         Ok(records)
     }
@@ -95,19 +92,18 @@ impl Snapshot<'_> {
     /// What was kept once under an identity.
     pub fn once(&self, kind: u16, identity: &[u8; 16]) -> Result<Option<Record>, ReplicaError> {
         let key = [&kind.to_be_bytes()[..], identity].concat();
-        let Some(value) = self.replica.tables.once.get(&self.txn, &key)? else { return Ok(None) };
+        let Some(value) = self.txn.get(Table::Once, &key)? else { return Ok(None) };
         let position = value.first_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes)).ok_or(Damage::Record("identities"))?;
-        self.replica.record(&self.txn, position)
+        self.replica.record(&*self.txn, position)
     }
 
     /// The content of a file.
     pub fn file(&self, entity: &[u8; 16]) -> Result<Option<Vec<u8>>, ReplicaError> {
-        let Some(bytes) = self.replica.tables.file.get(&self.txn, entity)? else { return Ok(None) };
-        let file: File = views::open(&self.replica.keys, "files", entity, bytes)?;
+        let Some(file) = self.replica.view::<File>(&*self.txn, Table::File, FILES, entity)? else { return Ok(None) };
         if file.position == 0 {
             return Ok(None);
         }
-        match self.replica.record(&self.txn, file.position)? {
+        match self.replica.record(&*self.txn, file.position)? {
             Some(Record { body: Body::File(file), .. }) => Ok(Some(file.bytes)),
             _ => Ok(None),
         }
@@ -118,10 +114,10 @@ impl Snapshot<'_> {
     /// Names are sealed, so this reads every file's view; that is a few microseconds for each.
     pub fn files(&self, prefix: &str, after: &str, limit: usize) -> Result<Page<File>, ReplicaError> {
         let mut files = Vec::new();
-        for entry in self.replica.tables.file.iter(&self.txn)? {
-            let (entity, bytes) = entry?;
+        for row in all(&*self.txn, Table::File)? {
+            let (entity, bytes) = row?;
             let entity: &[u8; 16] = entity.try_into().map_err(|_| Damage::Record("files"))?;
-            let file: File = views::open(&self.replica.keys, "files", entity, bytes)?;
+            let file: File = views::open(&self.replica.keys, FILES, entity, bytes)?;
             if file.position != 0 && file.path.starts_with(prefix) && file.path.as_str() > after {
                 files.push(file);
             }
@@ -134,32 +130,88 @@ impl Snapshot<'_> {
 
     /// Events after a place, oldest first.
     pub fn after(&self, position: u64, limit: usize) -> Result<Vec<Recorded>, ReplicaError> {
-        let from = position.saturating_add(1).to_be_bytes();
-        let range: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Included(&from), Bound::Unbounded);
-        let mut events = Vec::new();
-        for entry in self.replica.tables.event.range(&self.txn, &range)?.take(limit) {
-            let (key, value) = entry?;
-            let position = u64::from_be_bytes(key.try_into().map_err(|_| Damage::Record("events"))?);
-            events.push(Recorded::read(position, value)?);
-        }
-        Ok(events)
+        self.replica.after(&*self.txn, position, limit)
     }
 
-    /// Headers of events that have no signature yet, oldest first.
+    /// The event with this id.
+    pub fn event(&self, id: &[u8; 32]) -> Result<Option<Recorded>, ReplicaError> {
+        self.replica.find(&*self.txn, id)
+    }
+
+    /// What the event at a place says; nothing if that is erased.
+    pub fn record(&self, position: u64) -> Result<Option<Record>, ReplicaError> {
+        self.replica.record(&*self.txn, position)
+    }
+
+    /// Headers of this device's events that have no signature yet, oldest first. What it wrote under a key it has no
+    /// longer stays unsigned.
     pub fn unsigned(&self, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, ReplicaError> {
         let mut headers = Vec::new();
-        for entry in self.replica.tables.unsigned.iter(&self.txn)?.take(limit) {
-            let key = entry?.0;
-            let position = u64::from_be_bytes(key.try_into().map_err(|_| Damage::Record("unsigned events"))?);
-            let value = self.replica.tables.event.get(&self.txn, key)?.ok_or(Damage::Record("events"))?;
-            headers.push((position, log::header_bytes(value).ok_or(Damage::Record("events"))?.to_vec()));
+        for row in all(&*self.txn, Table::Unsigned)? {
+            if headers.len() == limit {
+                break;
+            }
+            let key = row?.0;
+            let value = self.txn.get(Table::Event, key)?.ok_or(Damage::Record("events"))?;
+            let bytes = log::header_bytes(value).ok_or(Damage::Record("events"))?;
+            if bytes.get(AUTHOR..AUTHOR + 32) == Some(&self.replica.keys.device[..]) {
+                headers.push((log::position(key, "unsigned events")?, bytes.to_vec()));
+            }
         }
         Ok(headers)
     }
 
     /// How many events, how many of them unsigned, how many conversations.
     pub fn counts(&self) -> Result<(u64, u64, u64), ReplicaError> {
-        let tables = &self.replica.tables;
-        Ok((tables.event.len(&self.txn)?, tables.unsigned.len(&self.txn)?, tables.conversation.len(&self.txn)?))
+        let count = |table| self.txn.count(table);
+        Ok((count(Table::Event)?, count(Table::Unsigned)?, count(Table::Conversation)?))
     }
+
+    /// How much there is of everything.
+    pub fn statistics(&self) -> Result<Statistics, ReplicaError> {
+        let count = |table| self.txn.count(table);
+        Ok(Statistics {
+            events: count(Table::Event)?,
+            bodies: count(Table::Body)?,
+            unsigned: count(Table::Unsigned)?,
+            unknown: count(Table::Unknown)?,
+            authors: count(Table::Head)?,
+            erasures: count(Table::Tomb)?,
+            forks: count(Table::Fork)?,
+            conversations: count(Table::Conversation)?,
+            messages: count(Table::Message)?,
+            files: count(Table::File)?,
+            states: count(Table::State)?,
+        })
+    }
+}
+
+/// Where the author is in a header.
+const AUTHOR: usize = 17;
+
+/// How much there is of everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Events.
+    pub events: u64,
+    /// Those of them whose body is here.
+    pub bodies: u64,
+    /// Those without a signature.
+    pub unsigned: u64,
+    /// Those that are carried and not folded.
+    pub unknown: u64,
+    /// Authors.
+    pub authors: u64,
+    /// Events and entities that are erased, here or not.
+    pub erasures: u64,
+    /// Evidence of forks.
+    pub forks: u64,
+    /// Conversations.
+    pub conversations: u64,
+    /// Messages.
+    pub messages: u64,
+    /// Files, and what is left of those that were removed.
+    pub files: u64,
+    /// Entities that have a state.
+    pub states: u64,
 }

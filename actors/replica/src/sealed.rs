@@ -7,6 +7,7 @@ use chacha20poly1305::{
     XChaCha20Poly1305,
     aead::{AeadInOut as _, KeyInit as _},
 };
+use ipc::event::EventHeader;
 use zeroize::Zeroizing;
 
 use crate::{Replica, ReplicaError, StoreKeys};
@@ -88,28 +89,53 @@ impl Body {
         debug_assert_eq!(self.kept[1..33], self.digest_key);
         seal(entity_key, &[b"body", id], &self.kept)
     }
+}
 
+/// A body that was opened and is what its header says.
+pub(crate) struct Opened {
+    /// As it is kept: how ‖ digest key ‖ body.
+    pub(crate) kept: Zeroizing<Vec<u8>>,
+    /// What was given.
+    pub(crate) plain: Zeroizing<Vec<u8>>,
+}
+
+impl Opened {
     /// Opens the body of the event with this id and checks it against the header; `None` if it is not what it was.
-    pub(crate) fn open(
-        entity_key: &[u8; 32],
-        id: &[u8; 32],
-        length: u32,
-        expected: &[u8; 32],
-        sealed: &[u8],
-    ) -> Option<Zeroizing<Vec<u8>>> {
-        let kept = open(entity_key, &[b"body", id], sealed)?;
+    pub(crate) fn open(entity_key: &[u8; 32], id: &[u8; 32], header: &EventHeader, sealed: &[u8]) -> Option<Opened> {
+        Opened::check(open(entity_key, &[b"body", id], sealed)?, header)
+    }
+
+    /// Checks a body as it is kept against its header.
+    pub(crate) fn check(kept: Zeroizing<Vec<u8>>, header: &EventHeader) -> Option<Opened> {
         let (how, rest) = kept.split_first()?;
         let (digest_key, bytes) = rest.split_first_chunk::<32>()?;
-        let length = usize::try_from(length).ok()?;
+        let length = usize::try_from(header.body_len).ok()?;
         let plain = match *how {
             PLAIN => Zeroizing::new(bytes.to_vec()),
             // The header says how long it is, so nothing larger is ever made.
             ZSTD => Zeroizing::new(zstd::bulk::decompress(bytes, length).ok()?),
             _ => return None,
         };
-        (plain.len() == length && digest(digest_key, &plain) == *expected).then_some(plain)
+        let fits = plain.len() == length && digest(digest_key, &plain) == header.body_digest;
+        fits.then_some(Opened { kept, plain })
     }
 }
+
+/// Seals a body as it is kept for the event with this id.
+pub(crate) fn seal_kept(entity_key: &[u8; 32], id: &[u8; 32], kept: &[u8]) -> Result<Vec<u8>, ReplicaError> {
+    seal(entity_key, &[b"body", id], kept)
+}
+
+/// Opens a sealed body to what is kept, without looking at what it is.
+pub(crate) fn open_kept(entity_key: &[u8; 32], id: &[u8; 32], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    open(entity_key, &[b"body", id], sealed)
+}
+
+/// Bytes of a wrapped key.
+pub(crate) const WRAPPED_LEN: usize = NONCE_LEN + 32 + TAG_LEN;
+
+/// The most bytes that sealing and keeping add to a plain body.
+pub(crate) const SEALED_MORE: usize = NONCE_LEN + TAG_LEN + 33;
 
 fn digest(key: &[u8; 32], plain: &[u8]) -> [u8; 32] {
     *blake3::keyed_hash(key, plain).as_bytes()
@@ -140,6 +166,8 @@ impl Replica {
 
 #[cfg(test)]
 mod tests {
+    use ipc::event::Clock;
+
     use super::*;
 
     #[test]
@@ -161,10 +189,23 @@ mod tests {
         let body = Body::new(&plain).expect("a body");
         let sealed = body.seal(&[3; 32], &[4; 32]).expect("sealed");
         assert!(sealed.len() < plain.len() / 4);
-        let opened = Body::open(&[3; 32], &[4; 32], body.length, &body.digest, &sealed).expect("opened");
-        assert_eq!(*opened, plain);
-        assert!(Body::open(&[3; 32], &[5; 32], body.length, &body.digest, &sealed).is_none(), "another event");
-        assert!(Body::open(&[3; 32], &[4; 32], body.length, &[0; 32], &sealed).is_none(), "another digest");
+        let header = EventHeader {
+            space: [0; 16],
+            author: [0; 32],
+            sequence: 1,
+            previous: [0; 32],
+            clock: Clock(1),
+            kind: 1,
+            entity: [0; 16],
+            body_len: body.length,
+            body_digest: body.digest,
+            seen: Vec::new(),
+        };
+        let opened = Opened::open(&[3; 32], &[4; 32], &header, &sealed).expect("opened");
+        assert_eq!(*opened.plain, plain);
+        assert!(Opened::open(&[3; 32], &[5; 32], &header, &sealed).is_none(), "another event");
+        let other = EventHeader { body_digest: [0; 32], ..header };
+        assert!(Opened::open(&[3; 32], &[4; 32], &other, &sealed).is_none(), "another digest");
     }
 
     #[test]

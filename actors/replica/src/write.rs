@@ -1,14 +1,16 @@
 //! The one writer: events in, one synced transaction out.
 
-use heed::{PutFlags, RwTxn};
-use ipc::event::{Clock, EventHeader};
+use std::collections::BTreeSet;
+
+use ipc::event::{Clock, EventHeader, MAX_SEEN};
 
 use crate::{
     Damage, Replica, ReplicaError,
     body::{self, Body},
-    clock,
+    engine::{Writing, all},
     log::{self, Recorded, hex},
-    sealed, views,
+    rebuild, sealed,
+    tables::Table,
 };
 
 /// Something to be kept.
@@ -52,56 +54,86 @@ pub enum Refused {
     /// There is no such file to be removed.
     #[error("there is no such file")]
     NoFile,
+    /// What it is about, or it itself, was erased for good.
+    #[error("it was erased, and what is erased does not come back")]
+    Erased,
 }
 
-/// The author's newest event.
+/// An author's newest event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Head {
-    sequence: u64,
-    clock: Clock,
-    id: [u8; 32],
+pub(crate) struct Head {
+    pub(crate) sequence: u64,
+    pub(crate) clock: Clock,
+    pub(crate) id: [u8; 32],
 }
 
 /// Writes. It remembers where it is, so that it reads nothing it wrote itself.
 pub struct Writer {
-    replica: Replica,
-    head: Head,
-    position: u64,
+    pub(crate) replica: Replica,
+    place: Place,
+}
+
+/// Where writing goes on.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    /// The newest event of this device.
+    pub(crate) head: Head,
+    /// The latest clock of any event.
+    pub(crate) latest: Clock,
+    /// The last place that is taken.
+    pub(crate) position: u64,
 }
 
 /// A transaction in progress.
 pub struct Batch<'t> {
-    replica: &'t Replica,
-    txn: RwTxn<'t>,
-    head: Head,
-    position: u64,
+    pub(crate) replica: &'t Replica,
+    pub(crate) txn: Box<dyn Writing + 't>,
+    pub(crate) place: Place,
+    /// Entities whose views are folded anew before the transaction ends.
+    pub(crate) dirty: BTreeSet<[u8; 16]>,
 }
 
 impl Writer {
     pub(crate) fn new(replica: Replica) -> Result<Writer, ReplicaError> {
-        let txn = replica.read()?;
-        let position = match replica.tables.event.last(&txn)? {
-            Some((key, _)) => u64::from_be_bytes(key.try_into().map_err(|_| Damage::Record("events"))?),
-            None => 0,
+        let place = {
+            let txn = replica.read()?;
+            let last = txn.range_back(Table::Event, std::ops::Bound::Unbounded, std::ops::Bound::Unbounded)?.next();
+            let position = last.transpose()?.map_or(Ok(0), |(key, _)| log::position(key, "events"))?;
+            let head = match txn.get(Table::Head, &replica.keys.device)? {
+                Some(value) => Head::read(value)?,
+                None => Head::default(),
+            };
+            let mut latest = head.clock;
+            for row in all(&*txn, Table::Head)? {
+                latest = latest.max(Head::read(row?.1)?.clock);
+            }
+            Place { head, latest, position }
         };
-        let head = match replica.tables.head.get(&txn, &replica.keys.device)? {
-            Some(value) => Head::read(value).ok_or(Damage::Record("heads"))?,
-            None => Head::default(),
-        };
-        drop(txn);
-        Ok(Writer { replica, head, position })
+        Ok(Writer { replica, place })
     }
 
     /// Does some work in one transaction. When this returns well, all of it is on disk and synced; otherwise nothing of it
     /// is there.
     pub fn write<T>(&mut self, work: impl FnOnce(&mut Batch<'_>) -> Result<T, ReplicaError>) -> Result<T, ReplicaError> {
-        let mut batch =
-            Batch { replica: &self.replica, txn: self.replica.env.write_txn()?, head: self.head, position: self.position };
+        let txn = self.replica.engine.write()?;
+        let mut batch = Batch { replica: &self.replica, txn, place: self.place, dirty: BTreeSet::new() };
         let result = work(&mut batch)?;
-        let Batch { txn, head, position, .. } = batch;
-        txn.commit().map_err(|error| self.replica.why(error.into()))?;
-        (self.head, self.position) = (head, position);
+        batch.settle()?;
+        let Batch { txn, place, .. } = batch;
+        txn.commit()?;
+        self.place = place;
         Ok(result)
+    }
+
+    /// Makes everything that is derived from the events anew. What is read meanwhile may be incomplete.
+    pub fn rebuild(&mut self) -> Result<(), ReplicaError> {
+        rebuild::rebuild(self)
+    }
+
+    /// Overwrites what was removed from the tables and still lies on free pages. To be done after an erasure, when there
+    /// is time: it writes as many bytes as are free. Returns how many those were.
+    pub fn overwrite_free(&mut self) -> Result<u64, ReplicaError> {
+        self.replica.engine.overwrite_free()
     }
 }
 
@@ -110,161 +142,207 @@ impl Batch<'_> {
     pub fn append(&mut self, draft: &Draft) -> Result<Result<Kept, Refused>, ReplicaError> {
         let plain = draft.body.to_bytes();
         let kind = draft.body.kind();
+        // An erasure has a key that no erasure takes away.
+        let entity = if kind == body::ERASE { body::ERASURES } else { draft.entity };
         let digest = self.replica.keys.blind("once", &[&plain]);
-        if let Some(once) = draft.once {
-            let key = once_key(kind, &once);
-            if let Some(value) = self.replica.tables.once.get(&self.txn, &key)? {
-                let (position, before) = value.split_first_chunk::<8>().ok_or(Damage::Record("identities"))?;
-                let same = before == digest;
-                let position = u64::from_be_bytes(*position);
-                let event = self.replica.event(&self.txn, position)?;
-                return Ok(same
-                    .then_some(Kept { position, id: event.id, kind, entity: event.header.entity, again: true })
-                    .ok_or(Refused::Conflict));
-            }
+        if let Some(once) = draft.once
+            && let Some(value) = self.txn.get(Table::Once, &once_key(kind, &once))?
+        {
+            let (position, before) = value.split_first_chunk::<8>().ok_or(Damage::Record("identities"))?;
+            let same = before == digest;
+            let gone = before == ERASED_DIGEST;
+            let position = u64::from_be_bytes(*position);
+            let event = self.replica.event(self.txn.reading(), position)?;
+            let kept = Kept { position, id: event.id, kind, entity: event.header.entity, again: true };
+            return Ok(match (same, gone) {
+                (true, _) => Ok(kept),
+                (_, true) => Err(Refused::Erased),
+                _ => Err(Refused::Conflict),
+            });
+        }
+        let clock = self.replica.wall.next(self.place.latest);
+        if self.is_entity_erased(&entity, kind, clock)? {
+            return Ok(Err(Refused::Erased));
         }
         if let Err(refused) = self.check(draft)? {
             return Ok(Err(refused));
         }
-        let event = self.put(draft, &plain)?;
+        let event = self.write_own(entity, kind, clock, &plain)?;
         if let Some(once) = draft.once {
             let value = [&event.position.to_be_bytes()[..], &digest].concat();
-            self.replica.tables.once.put(&mut self.txn, &once_key(kind, &once), &value)?;
+            self.txn.put(Table::Once, &once_key(kind, &once), &value)?;
         }
         self.fold(&event, &draft.body)?;
-        Ok(Ok(Kept { position: event.position, id: event.id, kind, entity: draft.entity, again: false }))
+        Ok(Ok(Kept { position: event.position, id: event.id, kind, entity, again: false }))
     }
 
     /// Adds the signature of an event.
     pub fn sign(&mut self, position: u64, signature: &[u8; 64]) -> Result<(), ReplicaError> {
         let key = position.to_be_bytes();
-        let value = self.replica.tables.event.get(&self.txn, &key)?.ok_or(Damage::Record("events"))?;
-        let header = log::header_bytes(value).ok_or(Damage::Record("events"))?.to_vec();
-        self.replica.tables.event.put(&mut self.txn, &key, &log::value(&header, Some(signature)))?;
-        self.replica.tables.unsigned.delete(&mut self.txn, &key)?;
-        Ok(())
+        let value = self.txn.get(Table::Event, &key)?.ok_or(Damage::Record("events"))?;
+        let header = log::header_bytes(value).ok_or(Damage::Record("events"))?;
+        let signed = log::value(header, Some(signature));
+        self.txn.put(Table::Event, &key, &signed)?;
+        self.txn.delete(Table::Unsigned, &key)
     }
 
-    /// Whether what the draft belongs to is there.
-    fn check(&self, draft: &Draft) -> Result<Result<(), Refused>, ReplicaError> {
-        Ok(match draft.body {
+    /// What must be there for a draft to make sense.
+    fn check(&mut self, draft: &Draft) -> Result<Result<(), Refused>, ReplicaError> {
+        if self.dirty.remove(&draft.entity) {
+            self.refold(&draft.entity)?;
+        }
+        let there = match draft.body {
             Body::Message(_) | Body::Title(_) | Body::Trace(_) | Body::Attachment(_) => {
-                let known = self.replica.tables.conversation.get(&self.txn, &draft.entity)?.is_some();
-                if known { Ok(()) } else { Err(Refused::NoConversation) }
+                self.txn.get(Table::Conversation, &draft.entity)?.is_some().then_some(()).ok_or(Refused::NoConversation)
             }
             Body::FileRemoved(_) => {
                 let there = self.file(&draft.entity)?.is_some_and(|file| file.position != 0);
-                if there { Ok(()) } else { Err(Refused::NoFile) }
+                there.then_some(()).ok_or(Refused::NoFile)
             }
             _ => Ok(()),
-        })
+        };
+        Ok(there)
     }
 
-    /// Writes the event itself and its indexes.
-    fn put(&mut self, draft: &Draft, plain: &[u8]) -> Result<Recorded, ReplicaError> {
-        let tables = self.replica.tables;
+    /// Makes the next event of this device and writes it.
+    fn write_own(&mut self, entity: [u8; 16], kind: u16, clock: Clock, plain: &[u8]) -> Result<Recorded, ReplicaError> {
         let keys = &self.replica.keys;
         let body = sealed::Body::new(plain)?;
         let header = EventHeader {
             space: keys.space,
             author: keys.device,
-            sequence: self.head.sequence + 1,
-            previous: self.head.id,
-            clock: clock::next(self.head.clock),
-            kind: draft.body.kind(),
-            entity: draft.entity,
+            sequence: self.place.head.sequence + 1,
+            previous: self.place.head.id,
+            clock,
+            kind,
+            entity,
             body_len: body.length,
             body_digest: body.digest,
-            seen: self.newest_of(&draft.entity)?,
+            seen: self.newest_of(&entity)?,
         };
         let bytes = header.encode();
         let id = *blake3::hash(&bytes).as_bytes();
-        let entity_key = self.entity_key(&draft.entity)?;
+        let entity_key = self.entity_key(&entity)?;
         let sealed = body.seal(&entity_key, &id)?;
-        self.position += 1;
-        let position = self.position.to_be_bytes();
-        let clock = header.clock.0.to_be_bytes();
-        let txn = &mut self.txn;
-        tables.event.put_with_flags(txn, PutFlags::APPEND, &position, &log::value(&bytes, None))?;
-        tables.body.put_with_flags(txn, PutFlags::APPEND, &position, &sealed)?;
-        tables.unsigned.put_with_flags(txn, PutFlags::APPEND, &position, &[])?;
-        tables.id.put(txn, &id, &position)?;
-        tables.entity.put(txn, &[&draft.entity[..], &clock, &position].concat(), &[])?;
-        tables.kind.put(txn, &[&header.kind.to_be_bytes()[..], &position].concat(), &[])?;
-        self.head = Head { sequence: header.sequence, clock: header.clock, id };
-        tables.head.put(txn, &keys.device, &self.head.value())?;
-        Ok(Recorded { position: self.position, id, header, signature: None })
+        self.store(Recorded { position: 0, id, header, signature: None }, &bytes, Some(&sealed))
     }
 
-    /// Brings the views up to date.
-    fn fold(&mut self, event: &Recorded, body: &Body) -> Result<(), ReplicaError> {
-        let (tables, keys) = (self.replica.tables, &self.replica.keys);
+    /// Writes an event at the next place, with its indexes, and moves the author's head and the clock.
+    pub(crate) fn store(&mut self, event: Recorded, bytes: &[u8], sealed: Option<&[u8]>) -> Result<Recorded, ReplicaError> {
+        self.place.position += 1;
+        let event = Recorded { position: self.place.position, ..event };
+        let position = event.position.to_be_bytes();
+        self.txn.append(Table::Event, &position, &log::value(bytes, event.signature.as_ref()))?;
+        if let Some(sealed) = sealed {
+            self.txn.append(Table::Body, &position, sealed)?;
+        }
+        if event.signature.is_none() {
+            self.txn.append(Table::Unsigned, &position, &[])?;
+        }
+        self.index(&event)?;
+        let header = &event.header;
+        let head = Head { sequence: header.sequence, clock: header.clock, id: event.id };
+        self.txn.put(Table::Head, &header.author, &head.value())?;
+        if header.author == self.replica.keys.device {
+            self.place.head = head;
+        }
+        self.place.latest = self.place.latest.max(header.clock);
+        Ok(event)
+    }
+
+    /// Writes the indexes of an event that has none.
+    pub(crate) fn index(&mut self, event: &Recorded) -> Result<(), ReplicaError> {
+        self.index_again(event)?;
+        self.tip(event)
+    }
+
+    /// Writes the rows that lead to an event, which may be there.
+    pub(crate) fn index_again(&mut self, event: &Recorded) -> Result<(), ReplicaError> {
+        let header = &event.header;
+        let position = event.position.to_be_bytes();
+        let clock = header.clock.0.to_be_bytes();
+        self.txn.put(Table::Id, &event.id, &position)?;
+        self.txn.put(Table::Entity, &[&header.entity[..], &clock, &position].concat(), &[])?;
+        self.txn.put(Table::Kind, &[&header.kind.to_be_bytes()[..], &position].concat(), &[])?;
+        self.txn.put(Table::Sequence, &log::sequence_key(&header.author, header.sequence), &position)?;
+        self.txn.put(Table::Time, &[&clock[..], &event.id].concat(), &position)
+    }
+
+    /// Brings the heads of the event's entity up to date: it is one unless one that came before has seen it, and what it
+    /// has seen is none. The order in which events come makes no difference.
+    fn tip(&mut self, event: &Recorded) -> Result<(), ReplicaError> {
         let entity = &event.header.entity;
-        match body {
-            Body::File(_) | Body::FileRemoved(_) => {
-                let mut file = self.file(entity)?.unwrap_or_default();
-                file.fold(event, body);
-                tables.file.put(&mut self.txn, entity, &views::seal(keys, "files", entity, &file)?)?;
-            }
-            Body::Unknown(_) => {}
-            _ => {
-                let before = tables.conversation.get(&self.txn, entity)?;
-                let mut view: views::Conversation =
-                    before.map(|bytes| views::open(keys, "conversations", entity, bytes)).transpose()?.unwrap_or_default();
-                if view.changed != 0 {
-                    tables.recent.delete(&mut self.txn, &[&view.changed.to_be_bytes()[..], entity].concat())?;
-                }
-                view.fold(event, body);
-                tables.conversation.put(&mut self.txn, entity, &views::seal(keys, "conversations", entity, &view)?)?;
-                tables.recent.put(&mut self.txn, &[&view.changed.to_be_bytes()[..], entity].concat(), &[])?;
-                if event.header.kind == body::MESSAGE {
-                    let key = [&entity[..], &event.header.clock.0.to_be_bytes(), &event.position.to_be_bytes()].concat();
-                    tables.message.put(&mut self.txn, &key, &[])?;
-                }
+        for seen in &event.header.seen {
+            let key = [&entity[..], seen].concat();
+            match self.txn.get(Table::Tip, &key)? {
+                Some([HEAD]) => self.txn.delete(Table::Tip, &key)?,
+                Some(_) => {}
+                None if self.txn.get(Table::Id, seen)?.is_some() => {}
+                None => self.txn.put(Table::Tip, &key, &[AWAITED])?,
             }
         }
-        Ok(())
+        let key = [&entity[..], &event.id].concat();
+        if self.txn.get(Table::Tip, &key)?.is_some() {
+            self.txn.delete(Table::Tip, &key)
+        } else {
+            self.txn.put(Table::Tip, &key, &[HEAD])
+        }
     }
 
-    fn file(&self, entity: &[u8; 16]) -> Result<Option<views::File>, ReplicaError> {
-        let bytes = self.replica.tables.file.get(&self.txn, entity)?;
-        bytes.map(|bytes| views::open(&self.replica.keys, "files", entity, bytes)).transpose()
-    }
-
-    /// The ids of the newest events of an entity. There is one author yet, so there is one at most.
+    /// The heads of an entity, newest first, as many as a header may name.
     fn newest_of(&self, entity: &[u8; 16]) -> Result<Vec<[u8; 32]>, ReplicaError> {
-        let Some(last) = self.replica.tables.entity.rev_prefix_iter(&self.txn, entity)?.next() else { return Ok(Vec::new()) };
-        let position = last?.0.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes)).ok_or(Damage::Record("entities"))?;
-        Ok(vec![self.replica.event(&self.txn, position)?.id])
+        let mut heads = self.replica.heads_of(self.txn.reading(), entity)?;
+        if heads.len() > MAX_SEEN {
+            let mut timed = Vec::with_capacity(heads.len());
+            for id in heads {
+                if let Some(event) = self.replica.find(self.txn.reading(), &id)? {
+                    timed.push((event.header.clock, event.header.author, id));
+                }
+            }
+            timed.sort_unstable();
+            heads = timed.into_iter().rev().take(MAX_SEEN).map(|(_, _, id)| id).collect();
+        }
+        Ok(heads)
     }
 
     /// The key of an entity, made when it is first needed.
-    fn entity_key(&mut self, entity: &[u8; 16]) -> Result<zeroize::Zeroizing<[u8; 32]>, ReplicaError> {
-        if let Some(key) = self.replica.entity_key(&self.txn, entity)? {
+    pub(crate) fn entity_key(&mut self, entity: &[u8; 16]) -> Result<zeroize::Zeroizing<[u8; 32]>, ReplicaError> {
+        if let Some(key) = self.replica.entity_key(self.txn.reading(), entity)? {
             return Ok(key);
         }
         let mut key = zeroize::Zeroizing::new([0; 32]);
         getrandom::fill(&mut *key).map_err(|error| ReplicaError::Io(error.into()))?;
         let wrapped = sealed::wrap(&self.replica.keys, entity, &key)?;
-        self.replica.tables.key.put(&mut self.txn, entity, &wrapped)?;
+        self.txn.put(Table::Key, entity, &wrapped)?;
         Ok(key)
     }
 }
+
+/// In the table of heads: this is one.
+pub(crate) const HEAD: u8 = 1;
+/// In the table of heads: an event has seen this one, which has not come yet.
+const AWAITED: u8 = 2;
+
+/// Where the digest of a body was that is erased.
+pub(crate) const ERASED_DIGEST: [u8; 16] = [0; 16];
 
 impl Head {
     fn value(self) -> Vec<u8> {
         [&self.sequence.to_le_bytes()[..], &self.clock.0.to_le_bytes(), &self.id].concat()
     }
 
-    fn read(value: &[u8]) -> Option<Head> {
-        let (sequence, rest) = value.split_first_chunk::<8>()?;
-        let (clock, id) = rest.split_first_chunk::<8>()?;
-        let clock = Clock(u64::from_le_bytes(*clock));
-        Some(Head { sequence: u64::from_le_bytes(*sequence), clock, id: id.try_into().ok()? })
+    pub(crate) fn read(value: &[u8]) -> Result<Head, ReplicaError> {
+        let read = |value: &[u8]| {
+            let (sequence, rest) = value.split_first_chunk::<8>()?;
+            let (clock, id) = rest.split_first_chunk::<8>()?;
+            let clock = Clock(u64::from_le_bytes(*clock));
+            Some(Head { sequence: u64::from_le_bytes(*sequence), clock, id: id.try_into().ok()? })
+        };
+        Ok(read(value).ok_or(Damage::Record("heads"))?)
     }
 }
 
-fn once_key(kind: u16, once: &Once) -> Vec<u8> {
+pub(crate) fn once_key(kind: u16, once: &Once) -> Vec<u8> {
     [&kind.to_be_bytes()[..], once].concat()
 }
 

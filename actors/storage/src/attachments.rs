@@ -32,7 +32,8 @@ pub(crate) async fn put(
     }
     let bytes = pieces::take(reply, request.length, MAX_ATTACHMENT).await?;
     let id = replica.keys().blind("attachment", &[&request.conversation.0, &bytes]);
-    let draft = Draft { entity: request.conversation.0, body: Body::Attachment(Attachment { bytes }), once: Some(id) };
+    let body = Body::Attachment(Attachment { bytes, id: Some(id) });
+    let draft = Draft { entity: request.conversation.0, body, once: Some(id) };
     writer.append(draft).await?;
     Ok(Attached { id: AttachmentId(id), name, length: request.length })
 }

@@ -31,7 +31,7 @@ pub(crate) fn cannot_open(error: &ReplicaError, directory: &Path) -> Refusal {
 pub(crate) fn refused(refused: Refused) -> Refusal {
     let code = match refused {
         Refused::Conflict => Code::Conflict,
-        Refused::NoConversation | Refused::NoFile => Code::NotFound,
+        Refused::NoConversation | Refused::NoFile | Refused::Erased => Code::NotFound,
     };
     Refusal::new(code, refused.to_string())
 }

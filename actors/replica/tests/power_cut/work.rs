@@ -123,7 +123,8 @@ fn draft(begun: &mut u64, replica: &Replica, chance: &mut Chance) -> Draft {
         }
         11 => {
             let bytes = noise(chance, 200_000).into_bytes();
-            (conversation(some), Body::Attachment(Attachment { bytes }), Some(id(chance)))
+            let id = id(chance);
+            (conversation(some), Body::Attachment(Attachment { bytes, id: Some(id) }), Some(id))
         }
         12 => (file, Body::FileRemoved(FileRemoved { path }), None),
         _ => {

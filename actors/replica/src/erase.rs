@@ -1,0 +1,141 @@
+//! Erasing for good. An erasure is an event like others, so it reaches every store; it wins over whatever it meets,
+//! before or after, and nothing takes it back. What it erases keeps its header and signature as a tombstone, so that
+//! chains stay whole and stores agree on what there is; what it said is gone.
+//!
+//! Erased bodies are overwritten in their pages before they are removed, and so is the wrapped key of an entity that is
+//! erased whole: without it nothing opens that was sealed under it. LMDB copies pages when it writes, so older copies of those pages lie on free pages until these are
+//! taken again: [`crate::Writer::overwrite_free`] takes them all at once. What then may be left is an older version of a
+//! sealed view (such as a title that was replaced before) in the unused part of a page that is in use; what a disk keeps
+//! aside by itself; and copies elsewhere: backups, file system snapshots, other devices that were not reached.
+
+use ipc::event::{Clock, EventHeader};
+
+use crate::{
+    Draft, ReplicaError, Snapshot,
+    body::{self, Body, ERASURES, Erase},
+    engine::Reading,
+    log,
+    tables::Table,
+    write::{Batch, ERASED_DIGEST, once_key},
+};
+
+impl Draft {
+    /// Erases one event.
+    pub fn erase_event(entity: [u8; 16], event: [u8; 32]) -> Draft {
+        Draft { entity: ERASURES, body: Body::Erase(Erase { entity, event: Some(event), until: None }), once: None }
+    }
+
+    /// Erases an entity: all its events there are and ever will be, or those up to a clock.
+    pub fn erase_entity(entity: [u8; 16], until: Option<u64>) -> Draft {
+        Draft { entity: ERASURES, body: Body::Erase(Erase { entity, event: None, until }), once: None }
+    }
+}
+
+fn entity_tomb(entity: &[u8; 16]) -> Vec<u8> {
+    [&[0][..], entity].concat()
+}
+
+fn event_tomb(id: &[u8; 32]) -> Vec<u8> {
+    [&[1][..], id].concat()
+}
+
+impl Batch<'_> {
+    /// Whether any erasure took of this entity.
+    pub(crate) fn has_tomb(&self, entity: &[u8; 16]) -> Result<bool, ReplicaError> {
+        Ok(self.txn.get(Table::Tomb, &entity_tomb(entity))?.is_some())
+    }
+
+    /// Whether an event of this entity, kind and clock is erased with its entity.
+    pub(crate) fn is_entity_erased(&self, entity: &[u8; 16], kind: u16, clock: Clock) -> Result<bool, ReplicaError> {
+        is_entity_erased(self.txn.reading(), entity, kind, clock)
+    }
+
+    /// Whether this event is erased, be it here or not yet.
+    pub(crate) fn is_erased(&self, header: &EventHeader, id: &[u8; 32]) -> Result<bool, ReplicaError> {
+        is_erased(self.txn.reading(), header, id)
+    }
+
+    /// Does what an erasure says, for what is here and for what may come.
+    pub(crate) fn erase(&mut self, erase: &Erase) -> Result<(), ReplicaError> {
+        match erase.event {
+            Some(id) => {
+                self.txn.put(Table::Tomb, &event_tomb(&id), &[])?;
+                let Some(position) = self.replica.position_of(self.txn.reading(), &id)? else { return Ok(()) };
+                let event = self.replica.event(self.txn.reading(), position)?;
+                if event.header.kind != body::ERASE && self.drop_body(position)? {
+                    self.dirty.insert(event.header.entity);
+                }
+            }
+            None if erase.entity == ERASURES => {}
+            None => {
+                let key = entity_tomb(&erase.entity);
+                let before = self.txn.get(Table::Tomb, &key)?.map(|until| log::position(until, "erasures")).transpose()?;
+                let until = erase.until.unwrap_or(u64::MAX).max(before.unwrap_or(0));
+                self.txn.put(Table::Tomb, &key, &until.to_be_bytes())?;
+                for position in self.replica.places_of(self.txn.reading(), &erase.entity)? {
+                    let header = self.replica.event(self.txn.reading(), position)?.header;
+                    if header.clock.0 <= until && header.kind != body::ERASE {
+                        self.drop_body(position)?;
+                    }
+                }
+                self.drop_key(&erase.entity)?;
+                self.dirty.insert(erase.entity);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what an event said; whether it said anything.
+    fn drop_body(&mut self, position: u64) -> Result<bool, ReplicaError> {
+        // What can still be read tells under which identity it was kept.
+        if let Ok(Some(record)) = self.replica.record(self.txn.reading(), position)
+            && let Some(identity) = record.body.identity(&record.event.header.entity)
+        {
+            let key = once_key(record.event.header.kind, &identity);
+            if self.txn.get(Table::Once, &key)?.is_some_and(|value| value.starts_with(&position.to_be_bytes())) {
+                self.txn.put(Table::Once, &key, &[&position.to_be_bytes()[..], &ERASED_DIGEST].concat())?;
+            }
+        }
+        self.txn.delete(Table::Unknown, &position.to_be_bytes())?;
+        self.wipe(Table::Body, &position.to_be_bytes())
+    }
+
+    /// Removes the key of an entity if nothing is sealed under it.
+    fn drop_key(&mut self, entity: &[u8; 16]) -> Result<(), ReplicaError> {
+        for position in self.replica.places_of(self.txn.reading(), entity)? {
+            if self.txn.get(Table::Body, &position.to_be_bytes())?.is_some() {
+                return Ok(());
+            }
+        }
+        self.wipe(Table::Key, entity)?;
+        Ok(())
+    }
+
+    /// Overwrites a value and removes it; whether it was there.
+    pub(crate) fn wipe(&mut self, table: Table, key: &[u8]) -> Result<bool, ReplicaError> {
+        let Some(length) = self.txn.get(table, key)?.map(<[u8]>::len) else { return Ok(false) };
+        self.txn.put(table, key, &vec![0; length])?;
+        self.txn.delete(table, key)?;
+        Ok(true)
+    }
+}
+
+impl Snapshot<'_> {
+    /// Whether an event is erased, or will be when it comes.
+    pub fn is_erased(&self, header: &EventHeader, id: &[u8; 32]) -> Result<bool, ReplicaError> {
+        is_erased(&*self.txn, header, id)
+    }
+}
+
+fn is_entity_erased(txn: &dyn Reading, entity: &[u8; 16], kind: u16, clock: Clock) -> Result<bool, ReplicaError> {
+    if kind == body::ERASE || *entity == ERASURES {
+        return Ok(false);
+    }
+    let Some(until) = txn.get(Table::Tomb, &entity_tomb(entity))? else { return Ok(false) };
+    Ok(clock.0 <= log::position(until, "erasures")?)
+}
+
+fn is_erased(txn: &dyn Reading, header: &EventHeader, id: &[u8; 32]) -> Result<bool, ReplicaError> {
+    let alone = header.kind != body::ERASE && txn.get(Table::Tomb, &event_tomb(id))?.is_some();
+    Ok(alone || is_entity_erased(txn, &header.entity, header.kind, header.clock)?)
+}

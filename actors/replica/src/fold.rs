@@ -1,0 +1,258 @@
+//! Views in their tables: brought up to date with each event, and made anew for an entity when something came late, was
+//! erased or was mended. What a view is made of is in `views.rs` and `state/`; here it is read, sealed and put back.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    Replica, ReplicaError,
+    body::{self, Body},
+    engine::{Reading, keys, prefix},
+    log::{Recorded, position},
+    state::{Folding, State},
+    tables::Table,
+    views::{self, Conversation, File},
+    write::Batch,
+};
+
+/// By what one thing refers to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum By {
+    /// A message has it attached.
+    Message = 0,
+    /// A state holds a reference to it.
+    State = 1,
+}
+
+pub(crate) const CONVERSATIONS: &str = "conversations";
+pub(crate) const FILES: &str = "files";
+pub(crate) const STATES: &str = "states";
+
+impl Batch<'_> {
+    /// Brings the views up to date with an event that was not taken in before.
+    pub(crate) fn fold(&mut self, event: &Recorded, body: &Body) -> Result<(), ReplicaError> {
+        let entity = &event.header.entity;
+        if self.dirty.contains(entity) && !matches!(body, Body::Erase(_)) {
+            // It is folded with the others before the transaction ends.
+            return Ok(());
+        }
+        match body {
+            Body::File(_) | Body::FileRemoved(_) => {
+                let mut file = self.file(entity)?.unwrap_or_default();
+                file.fold(event, body);
+                self.put_view(Table::File, FILES, entity, &file)
+            }
+            Body::Change(change) => {
+                let state: Option<State> = self.replica.view(self.txn.reading(), Table::State, STATES, entity)?;
+                match Folding::go_on(state.unwrap_or_default(), event) {
+                    Some(mut folding) => {
+                        folding.take(event, Some(change));
+                        self.put_state(entity, &folding.end()?)
+                    }
+                    // It came late, or saw what the view no longer remembers.
+                    None => {
+                        self.dirty.insert(*entity);
+                        Ok(())
+                    }
+                }
+            }
+            Body::Erase(erase) if *entity == body::ERASURES => self.erase(erase),
+            Body::Erase(_) | Body::Unknown(_) => self.txn.put(Table::Unknown, &event.position.to_be_bytes(), &[]),
+            _ => {
+                let mut view = self.conversation(entity)?;
+                self.take_out_of_recent(entity, &view)?;
+                view.fold(event, body);
+                self.put_conversation(entity, &view)?;
+                self.list_message(event, body)
+            }
+        }
+    }
+
+    /// Folds anew what must be, once for each entity.
+    pub(crate) fn settle(&mut self) -> Result<(), ReplicaError> {
+        while let Some(entity) = self.dirty.pop_first() {
+            self.refold(&entity)?;
+        }
+        Ok(())
+    }
+
+    /// Makes all views of an entity anew from its events.
+    pub(crate) fn refold(&mut self, entity: &[u8; 16]) -> Result<(), ReplicaError> {
+        self.drop_views(entity)?;
+        let mut events = Vec::new();
+        for position in self.replica.places_of(self.txn.reading(), entity)? {
+            match self.replica.event(self.txn.reading(), position) {
+                Ok(event) => events.push(event),
+                // The scrub names it.
+                Err(ReplicaError::Damaged(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        events.sort_by_key(|event| (event.header.clock, event.header.author));
+        let mut conversation: Option<Conversation> = None;
+        let mut file: Option<File> = None;
+        let mut states = Folding::default();
+        for event in &events {
+            let record = match self.replica.record(self.txn.reading(), event.position) {
+                Ok(record) => record,
+                Err(ReplicaError::Damaged(_)) => None,
+                Err(error) => return Err(error),
+            };
+            let change = match record.as_ref().map(|record| &record.body) {
+                Some(Body::Change(change)) => Some(change),
+                _ => None,
+            };
+            states.take(event, change);
+            let Some(record) = record else { continue };
+            match &record.body {
+                Body::File(_) | Body::FileRemoved(_) => file.get_or_insert_default().fold(event, &record.body),
+                Body::Change(_) => {}
+                Body::Erase(_) if *entity == body::ERASURES => {}
+                Body::Erase(_) | Body::Unknown(_) => self.txn.put(Table::Unknown, &event.position.to_be_bytes(), &[])?,
+                body => {
+                    conversation.get_or_insert_default().fold(event, body);
+                    self.list_message(event, body)?;
+                }
+            }
+        }
+        if let Some(view) = conversation {
+            self.put_conversation(entity, &view)?;
+        }
+        if let Some(view) = file {
+            self.put_view(Table::File, FILES, entity, &view)?;
+        }
+        if states.changes > 0 {
+            self.put_state(entity, &states.end()?)?;
+        }
+        Ok(())
+    }
+
+    /// Removes everything that is derived for an entity, save its indexes.
+    fn drop_views(&mut self, entity: &[u8; 16]) -> Result<(), ReplicaError> {
+        // One that does not open is dropped as well; only where it stood in the list of the newest must be searched then.
+        match self.conversation(entity) {
+            Ok(view) => self.take_out_of_recent(entity, &view)?,
+            Err(ReplicaError::Damaged(_)) => {
+                for key in keys(self.txn.reading(), Table::Recent, &[])? {
+                    if key.ends_with(entity) {
+                        self.txn.delete(Table::Recent, &key)?;
+                    }
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        for table in [Table::Conversation, Table::File, Table::State] {
+            self.wipe(table, entity)?;
+        }
+        for key in keys(self.txn.reading(), Table::Message, entity)? {
+            self.txn.delete(Table::Message, &key)?;
+        }
+        self.refer(entity, By::Message, &BTreeSet::new())?;
+        self.refer(entity, By::State, &BTreeSet::new())
+    }
+
+    pub(crate) fn file(&self, entity: &[u8; 16]) -> Result<Option<File>, ReplicaError> {
+        self.replica.view(self.txn.reading(), Table::File, FILES, entity)
+    }
+
+    fn conversation(&self, entity: &[u8; 16]) -> Result<Conversation, ReplicaError> {
+        let view = self.replica.view(self.txn.reading(), Table::Conversation, CONVERSATIONS, entity)?;
+        Ok(view.unwrap_or_default())
+    }
+
+    fn put_view<V: minicbor::Encode<()>>(
+        &mut self,
+        table: Table,
+        name: &'static str,
+        entity: &[u8; 16],
+        view: &V,
+    ) -> Result<(), ReplicaError> {
+        self.txn.put(table, entity, &views::seal(&self.replica.keys, name, entity, view)?)
+    }
+
+    fn take_out_of_recent(&mut self, entity: &[u8; 16], view: &Conversation) -> Result<(), ReplicaError> {
+        if view.changed == 0 {
+            return Ok(());
+        }
+        self.txn.delete(Table::Recent, &[&view.changed.to_be_bytes()[..], entity].concat())
+    }
+
+    fn put_conversation(&mut self, entity: &[u8; 16], view: &Conversation) -> Result<(), ReplicaError> {
+        self.put_view(Table::Conversation, CONVERSATIONS, entity, view)?;
+        self.txn.put(Table::Recent, &[&view.changed.to_be_bytes()[..], entity].concat(), &[])
+    }
+
+    fn list_message(&mut self, event: &Recorded, body: &Body) -> Result<(), ReplicaError> {
+        let Body::Message(message) = body else { return Ok(()) };
+        let header = &event.header;
+        let place = event.position.to_be_bytes();
+        let key = [&header.entity[..], &header.clock.0.to_be_bytes(), &header.author[..16], &place].concat();
+        self.txn.put(Table::Message, &key, &[])?;
+        message.attachments.iter().try_for_each(|attached| self.add_reference(&header.entity, By::Message, &attached.id))
+    }
+
+    fn put_state(&mut self, entity: &[u8; 16], state: &State) -> Result<(), ReplicaError> {
+        self.put_view(Table::State, STATES, entity, state)?;
+        self.refer(entity, By::State, &state.references())
+    }
+
+    fn add_reference(&mut self, source: &[u8; 16], by: By, target: &[u8; 16]) -> Result<(), ReplicaError> {
+        self.txn.put(Table::Refers, &[&source[..], &[by as u8], target].concat(), &[])?;
+        self.txn.put(Table::Reference, &[&target[..], source, &[by as u8]].concat(), &[])
+    }
+
+    /// Makes the references of a source be these.
+    fn refer(&mut self, source: &[u8; 16], by: By, targets: &BTreeSet<[u8; 16]>) -> Result<(), ReplicaError> {
+        let mut before = BTreeSet::new();
+        for key in keys(self.txn.reading(), Table::Refers, &[&source[..], &[by as u8]].concat())? {
+            before.extend(key.last_chunk::<16>().copied());
+        }
+        for target in before.difference(targets) {
+            self.txn.delete(Table::Refers, &[&source[..], &[by as u8], target].concat())?;
+            self.txn.delete(Table::Reference, &[&target[..], source, &[by as u8]].concat())?;
+        }
+        targets.difference(&before).try_for_each(|target| self.add_reference(source, by, target))
+    }
+}
+
+impl Replica {
+    /// A view as it stands.
+    pub(crate) fn view<V: for<'b> minicbor::Decode<'b, ()>>(
+        &self,
+        txn: &dyn Reading,
+        table: Table,
+        name: &'static str,
+        entity: &[u8; 16],
+    ) -> Result<Option<V>, ReplicaError> {
+        txn.get(table, entity)?.map(|bytes| views::open(&self.keys, name, entity, bytes)).transpose()
+    }
+}
+
+impl crate::Snapshot<'_> {
+    /// The state of an entity.
+    pub fn state(&self, entity: &[u8; 16]) -> Result<Option<State>, ReplicaError> {
+        self.replica.view(&*self.txn, Table::State, STATES, entity)
+    }
+
+    /// The heads of an entity: the events that no other of it has seen. More than one were made at the same time.
+    pub fn entity_heads(&self, entity: &[u8; 16]) -> Result<Vec<[u8; 32]>, ReplicaError> {
+        self.replica.heads_of(&*self.txn, entity)
+    }
+
+    /// The events of an entity, oldest first, erased ones too: `limit` of them after the first `skip`.
+    pub fn history(&self, entity: &[u8; 16], skip: usize, limit: usize) -> Result<Vec<Recorded>, ReplicaError> {
+        let rows = prefix(&*self.txn, Table::Entity, entity)?.skip(skip).take(limit);
+        rows.map(|row| self.replica.event(&*self.txn, position(row?.0, "entities")?)).collect()
+    }
+
+    /// What refers to a thing, and by what; `limit` at most. It costs as much as it finds.
+    pub fn references_to(&self, target: &[u8; 16], limit: usize) -> Result<Vec<([u8; 16], By)>, ReplicaError> {
+        let mut sources = Vec::new();
+        for row in prefix(&*self.txn, Table::Reference, target)?.take(limit) {
+            let key = row?.0;
+            let by = if key.last() == Some(&(By::State as u8)) { By::State } else { By::Message };
+            let source = key.get(16..32).and_then(|source| source.try_into().ok());
+            sources.push((source.ok_or(crate::Damage::Record("references"))?, by));
+        }
+        Ok(sources)
+    }
+}

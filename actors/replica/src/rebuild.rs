@@ -1,0 +1,61 @@
+//! Everything that is derived from events, made anew: views and indexes. It is dropped first and then folded in batches;
+//! a mark in the store says that it is not done, so that one that is killed begins again at its next start. What is
+//! read meanwhile may be incomplete.
+
+use std::{collections::BTreeSet, ops::Bound};
+
+use crate::{
+    ReplicaError, Writer,
+    body::Body,
+    format,
+    log::{self, Recorded},
+    tables::Table,
+    write::Batch,
+};
+
+/// Events folded in one transaction.
+const AT_ONCE: usize = 4096;
+
+pub(crate) fn rebuild(writer: &mut Writer) -> Result<(), ReplicaError> {
+    writer.write(|batch| {
+        format::set_folded(&mut *batch.txn, false)?;
+        Table::DERIVED.iter().try_for_each(|table| batch.txn.clear(*table))
+    })?;
+    // States are folded in the order of clocks, which is not that of places: they come last, each once.
+    let mut states = BTreeSet::new();
+    let mut last = Some(0);
+    while let Some(after) = last {
+        last = writer.write(|batch| fold_after(batch, after, &mut states))?;
+    }
+    let states: Vec<[u8; 16]> = states.into_iter().collect();
+    for some in states.chunks(AT_ONCE) {
+        writer.write(|batch| some.iter().try_for_each(|entity| batch.refold(entity)))?;
+    }
+    writer.write(|batch| format::set_folded(&mut *batch.txn, true))
+}
+
+/// Folds some events after a place; returns the last place, or nothing when there are no more. One that is damaged is
+/// left out; the scrub names it.
+fn fold_after(batch: &mut Batch<'_>, after: u64, states: &mut BTreeSet<[u8; 16]>) -> Result<Option<u64>, ReplicaError> {
+    let from = after.saturating_add(1).to_be_bytes();
+    let mut last = None;
+    let mut events = Vec::new();
+    for row in batch.txn.range(Table::Event, Bound::Included(&from), Bound::Unbounded)?.take(AT_ONCE) {
+        let (key, value) = row?;
+        let position = log::position(key, "events")?;
+        last = Some(position);
+        events.extend(Recorded::read(position, value));
+    }
+    for event in &events {
+        batch.index(event)?;
+        match batch.replica.record(batch.txn.reading(), event.position) {
+            Ok(Some(record)) if matches!(record.body, Body::Change(_)) => {
+                states.insert(event.header.entity);
+            }
+            Ok(Some(record)) => batch.fold(event, &record.body)?,
+            Ok(None) | Err(ReplicaError::Damaged(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(last)
+}
