@@ -5,7 +5,7 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::state::Change;
+use crate::{blobs::Blob, state::Change};
 
 /// A conversation begins.
 pub const CONVERSATION: u16 = 1;
@@ -198,6 +198,9 @@ pub struct Attachment {
     /// What messages call it; missing in what was written before it was needed elsewhere.
     #[cbor(n(1), with = "minicbor::bytes")]
     pub id: Option<[u8; 16]>,
+    /// Its content if it is large; then there are no bytes here.
+    #[n(2)]
+    pub blob: Option<Blob>,
 }
 
 /// The body of [`FILE`].
@@ -209,6 +212,70 @@ pub struct FileBody {
     /// Its content.
     #[cbor(n(1), with = "minicbor::bytes")]
     pub bytes: Vec<u8>,
+    /// Its content if it is large; then there are no bytes here.
+    #[n(2)]
+    pub blob: Option<Blob>,
+}
+
+/// What a file or an attachment holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// What these chunks hold; [`Replica::read_blob`](crate::Replica::read_blob) gives it.
+    Blob(Blob),
+}
+
+impl Content {
+    /// Its length in bytes.
+    pub fn length(&self) -> u64 {
+        match self {
+            Content::Bytes(bytes) => bytes.len() as u64,
+            Content::Blob(blob) => blob.length,
+        }
+    }
+
+    fn of(bytes: Vec<u8>, blob: Option<Blob>) -> Content {
+        blob.map_or(Content::Bytes(bytes), Content::Blob)
+    }
+
+    fn parts(self) -> (Vec<u8>, Option<Blob>) {
+        match self {
+            Content::Bytes(bytes) => (bytes, None),
+            Content::Blob(blob) => (Vec::new(), Some(blob)),
+        }
+    }
+}
+
+impl FileBody {
+    /// A file with this content.
+    pub fn new(path: String, content: Content) -> FileBody {
+        let (bytes, blob) = content.parts();
+        FileBody { path, bytes, blob }
+    }
+
+    /// What it holds.
+    pub fn content(self) -> Content {
+        Content::of(self.bytes, self.blob)
+    }
+
+    /// Bytes of what it holds.
+    pub fn length(&self) -> u64 {
+        self.blob.as_ref().map_or(self.bytes.len() as u64, |blob| blob.length)
+    }
+}
+
+impl Attachment {
+    /// An attachment with this content.
+    pub fn new(id: Option<[u8; 16]>, content: Content) -> Attachment {
+        let (bytes, blob) = content.parts();
+        Attachment { bytes, id, blob }
+    }
+
+    /// What it holds.
+    pub fn content(self) -> Content {
+        Content::of(self.bytes, self.blob)
+    }
 }
 
 /// The body of [`FILE_REMOVED`].
@@ -259,6 +326,27 @@ pub enum Body {
     Unknown(u16),
 }
 
+impl Body {
+    /// The large content it refers to. What is not named here is removed from disk: a kind that refers to a blob must be.
+    pub fn blob(&self) -> Option<&Blob> {
+        match self {
+            Body::Attachment(attachment) => attachment.blob.as_ref(),
+            Body::File(file) => file.blob.as_ref(),
+            Body::Conversation(_)
+            | Body::Message(_)
+            | Body::Title(_)
+            | Body::Trace(_)
+            | Body::FileRemoved(_)
+            | Body::Change(_)
+            | Body::Erase(_)
+            | Body::Unknown(_) => None,
+        }
+    }
+}
+
+/// Kinds whose bodies may refer to a blob.
+pub(crate) const WITH_BLOBS: &[u16] = &[ATTACHMENT, FILE];
+
 macro_rules! bodies {
     ($($variant:ident = $kind:ident;)*) => {
         impl Body {
@@ -268,6 +356,11 @@ macro_rules! bodies {
                     $(Body::$variant(_) => $kind,)*
                     Body::Unknown(kind) => *kind,
                 }
+            }
+
+            /// Whether this program knows what such events say.
+            pub fn is_known(kind: u16) -> bool {
+                matches!(kind, $($kind)|*)
             }
 
             /// The bytes on disk. An unknown kind is never made here, so it has none.
@@ -349,6 +442,33 @@ mod tests {
         expected.extend([0x65, b'a', b'.', b'c', b's', b'v', 0x05, 0x01, 0x61, b'm']);
         assert_eq!(bytes, expected);
         assert_eq!(Body::from_bytes(MESSAGE, &bytes), Some(Body::Message(message())));
+    }
+
+    /// Small content is written as it was before there were blobs, and what was written then is read.
+    #[test]
+    fn content_has_these_bytes() {
+        let small = Body::File(FileBody::new("user/a".into(), Content::Bytes(b"hi".to_vec())));
+        let bytes = [&[0x82, 0x66][..], b"user/a", &[0x42], b"hi"].concat();
+        assert_eq!(small.to_bytes(), bytes);
+        assert_eq!(Body::from_bytes(FILE, &bytes), Some(small));
+        let small = Body::Attachment(Attachment::new(None, Content::Bytes(b"hi".to_vec())));
+        assert_eq!(small.to_bytes(), [0x81, 0x42, b'h', b'i']);
+        assert_eq!(Body::from_bytes(ATTACHMENT, &[0x81, 0x42, b'h', b'i']), Some(small));
+
+        let blob = Blob { length: 1 << 33, hash: [4; 32], levels: 1, entries: vec![5; 40] };
+        let large = Body::File(FileBody::new("user/a".into(), Content::Blob(blob.clone())));
+        let mut blob_bytes = vec![0x84, 0x1b, 0, 0, 0, 2, 0, 0, 0, 0, 0x58, 32];
+        blob_bytes.extend([4; 32]);
+        blob_bytes.extend([1, 0x58, 40]);
+        blob_bytes.extend([5; 40]);
+        let bytes = [&[0x83, 0x66][..], b"user/a", &[0x40], &blob_bytes].concat();
+        assert_eq!(large.to_bytes(), bytes);
+        assert_eq!(large.blob(), Some(&blob));
+        assert_eq!(Body::from_bytes(FILE, &bytes), Some(large));
+        let large = Body::Attachment(Attachment::new(Some([3; 16]), Content::Blob(blob)));
+        let bytes = [&[0x83, 0x40, 0x50][..], &[3; 16], &blob_bytes].concat();
+        assert_eq!(large.to_bytes(), bytes);
+        assert_eq!(Body::from_bytes(ATTACHMENT, &bytes), Some(large));
     }
 
     #[test]

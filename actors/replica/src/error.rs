@@ -14,6 +14,16 @@ pub enum Damage {
     /// A record beside the events does not open or cannot be read.
     #[error("a record of {0} is damaged")]
     Record(&'static str),
+    /// A chunk of large content is not what was written.
+    #[error("chunk {chunk} {what}{}", .pack.as_ref().map(|pack| format!(" (blobs/{pack})")).unwrap_or_default())]
+    Chunk {
+        /// Its name.
+        chunk: String,
+        /// What is wrong with it.
+        what: &'static str,
+        /// The file it lies in, if that is known.
+        pack: Option<String>,
+    },
 }
 
 /// Why the store cannot do what it was asked for.
@@ -28,6 +38,9 @@ pub enum ReplicaError {
     /// Something on disk is not what was written.
     #[error("{0}")]
     Damaged(#[from] Damage),
+    /// It is too large to be given out in one piece.
+    #[error("it has {0} bytes, which is too much for one piece")]
+    Large(u64),
     /// It was written by a newer program.
     #[error("the archive was written by a newer Lamos (format {found}, this one knows {known})")]
     Newer {

@@ -4,6 +4,8 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::blobs::BlobKeys;
+
 /// The keys of an open archive. Forgotten when dropped.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct StoreKeys {
@@ -13,6 +15,8 @@ pub struct StoreKeys {
     pub(crate) views: [u8; 32],
     /// Makes names of things that must not tell what they are called.
     names: [u8; 32],
+    /// Cuts, names and seals the chunks of large content.
+    pub(crate) blobs: BlobKeys,
     #[zeroize(skip)]
     pub(crate) space: [u8; 16],
     #[zeroize(skip)]
@@ -26,6 +30,7 @@ impl StoreKeys {
             wrap: *expand(key, "lamos/v1/store/wrap"),
             views: *expand(key, "lamos/v1/store/views"),
             names: *expand(key, "lamos/v1/store/names"),
+            blobs: BlobKeys::new(key),
             space,
             device,
         }
@@ -43,7 +48,7 @@ impl StoreKeys {
     }
 }
 
-fn expand(key: &[u8; 32], label: &str) -> Zeroizing<[u8; 32]> {
+pub(crate) fn expand(key: &[u8; 32], label: &str) -> Zeroizing<[u8; 32]> {
     let mut output = Zeroizing::new([0; 32]);
     // Fails only for outputs longer than 255 hashes.
     let expanded = Hkdf::<Sha256>::new(None, key).expand(label.as_bytes(), &mut *output);

@@ -10,6 +10,7 @@
 //! **Architecture Invariant:** whatever is written is either sealed or random-looking: no text, name or path lies on disk
 //! in the clear. Headers show when something was written, how long it was and which things belong together, and no more.
 
+pub mod blobs;
 pub mod body;
 mod clock;
 pub mod engine;
@@ -41,7 +42,7 @@ pub use ingest::{Fork, Gap, Taken};
 pub use keys::StoreKeys;
 pub use log::{Record, Recorded};
 pub use parcel::{Carried, Form, MAX_AHEAD, MAX_BODY, Parcel, Unfit, Verified};
-pub use read::{Page, Snapshot, Statistics};
+pub use read::{MAX_WHOLE, Page, Snapshot, Statistics};
 pub use scrub::{Damaged, Scrubbed, What};
 pub use store::Replica;
 pub use tables::Table;

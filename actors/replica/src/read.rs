@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use crate::{
     Damage, Record, Recorded, Replica, ReplicaError,
-    body::Body,
+    body::{Body, Content},
     engine::{Reading, all, prefix, prefix_back},
     fold::{CONVERSATIONS, FILES},
     log,
@@ -17,6 +17,9 @@ pub struct Snapshot<'r> {
     pub(crate) replica: &'r Replica,
     pub(crate) txn: Box<dyn Reading + Send + 'r>,
 }
+
+/// The most that is given out in one piece, in bytes.
+pub const MAX_WHOLE: u64 = 16 << 20;
 
 /// Some of many.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,14 +101,38 @@ impl Snapshot<'_> {
     }
 
     /// The content of a file.
-    pub fn file(&self, entity: &[u8; 16]) -> Result<Option<Vec<u8>>, ReplicaError> {
+    pub fn content(&self, entity: &[u8; 16]) -> Result<Option<Content>, ReplicaError> {
         let Some(file) = self.replica.view::<File>(&*self.txn, Table::File, FILES, entity)? else { return Ok(None) };
         if file.position == 0 {
             return Ok(None);
         }
         match self.replica.record(&*self.txn, file.position)? {
-            Some(Record { body: Body::File(file), .. }) => Ok(Some(file.bytes)),
+            Some(Record { body: Body::File(file), .. }) => Ok(Some(file.content())),
             _ => Ok(None),
+        }
+    }
+
+    /// The content of a file in one piece, for what is known to be small: at most [`MAX_WHOLE`] bytes.
+    pub fn file(&self, entity: &[u8; 16]) -> Result<Option<Vec<u8>>, ReplicaError> {
+        match self.content(entity)? {
+            None => Ok(None),
+            Some(content) => self.whole(content).map(Some),
+        }
+    }
+
+    /// Content in one piece, at most [`MAX_WHOLE`] bytes.
+    pub fn whole(&self, content: Content) -> Result<Vec<u8>, ReplicaError> {
+        match content {
+            Content::Bytes(bytes) => Ok(bytes),
+            Content::Blob(blob) if blob.length > MAX_WHOLE => Err(ReplicaError::Large(blob.length)),
+            Content::Blob(blob) => {
+                let mut bytes = Vec::new();
+                let mut reader = self.replica.read_blob(&blob, 0..blob.length)?;
+                while let Some(chunk) = reader.next_chunk()? {
+                    bytes.extend_from_slice(&chunk);
+                }
+                Ok(bytes)
+            }
         }
     }
 

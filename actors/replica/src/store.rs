@@ -5,6 +5,7 @@ use std::{io, path::Path, sync::Arc};
 
 use crate::{
     ReplicaError, StoreKeys, Wall, Writer,
+    blobs::Blobs,
     engine::{Engine, Reading, lmdb::Lmdb},
     format,
     read::Snapshot,
@@ -16,6 +17,7 @@ use crate::{
 pub struct Replica {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) keys: Arc<StoreKeys>,
+    pub(crate) blobs: Arc<Blobs>,
     pub(crate) wall: Wall,
 }
 
@@ -27,12 +29,19 @@ impl Replica {
 
     /// The same by another clock.
     pub fn open_by(directory: &Path, keys: StoreKeys, wall: Wall) -> Result<Replica, ReplicaError> {
-        Replica::on(Arc::new(Lmdb::open(directory)?), keys, wall)
+        Replica::on(Arc::new(Lmdb::open(directory)?), directory, keys, wall)
     }
 
-    /// Opens the store that is in this database, or makes one in an empty database.
-    pub fn on(engine: Arc<dyn Engine>, keys: StoreKeys, wall: Wall) -> Result<Replica, ReplicaError> {
-        let replica = Replica { engine, keys: Arc::new(keys), wall };
+    /// Opens the store that is in this database, or makes one in an empty database. Large content lies in files of the
+    /// directory.
+    pub fn on(
+        engine: Arc<dyn Engine>,
+        directory: &Path,
+        keys: StoreKeys,
+        wall: Wall,
+    ) -> Result<Replica, ReplicaError> {
+        let blobs = Arc::new(Blobs::new(directory, &keys));
+        let replica = Replica { engine, keys: Arc::new(keys), blobs, wall };
         format::bring_up(&*replica.engine, &replica.keys)?;
         if format::is_folded(&*replica.read()?)? {
             format::drop_copies(&*replica.engine)?;

@@ -66,6 +66,10 @@ tables! {
     Refers: "refers";
     /// position `u64` → nothing; events that are carried and not folded
     Unknown: "unknown";
+    /// name of a chunk `16` → where it lies, sealed
+    Chunk: "chunk";
+    /// upload `16` → entity `16` ‖ how far it is, sealed under the key of the entity
+    Upload: "upload";
     /// name → value; see `store.rs`
     Meta: "meta";
 }

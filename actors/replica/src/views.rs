@@ -84,7 +84,7 @@ impl File {
         match body {
             Body::File(file) => {
                 self.path.clone_from(&file.path);
-                self.length = file.bytes.len() as u64;
+                self.length = file.length();
                 self.position = event.position;
             }
             Body::FileRemoved(file) => {
@@ -126,7 +126,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::body::{FileBody, FileRemoved, Title};
+    use crate::body::{Content, FileBody, FileRemoved, Title};
 
     fn event(clock: u64, author: u8, position: u64) -> Recorded {
         let header = EventHeader {
@@ -173,7 +173,7 @@ mod tests {
                 for ((clock, author), length) in versions {
                     let path = "user/a".to_owned();
                     let body = match length {
-                        Some(length) => Body::File(FileBody { path, bytes: vec![0; *length] }),
+                        Some(length) => Body::File(FileBody::new(path, Content::Bytes(vec![0; *length]))),
                         None => Body::FileRemoved(FileRemoved { path }),
                     };
                     view.fold(&event(*clock, *author, clock * 4 + u64::from(*author)), &body);

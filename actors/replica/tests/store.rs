@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 use ipc::event::EventHeader;
 use replica::{
     Conversation, Draft, Kept, Page, Refused, Replica, ReplicaError, StoreKeys, Writer,
-    body::{Author, Body, FileBody, FileRemoved, Message, Part, Status, Title},
+    body::{Author, Body, Content, FileBody, FileRemoved, Message, Part, Status, Title},
 };
 
 const SPACE: [u8; 16] = [7; 16];
@@ -183,7 +183,7 @@ fn files_are_written_listed_replaced_and_removed() {
     let mut writer = replica.writer().unwrap();
     let entity = |path: &str| replica.keys().blind("file", &[path.as_bytes()]);
     let write = |path: &str, bytes: &[u8]| {
-        let body = Body::File(FileBody { path: path.into(), bytes: bytes.to_vec() });
+        let body = Body::File(FileBody::new(path.into(), Content::Bytes(bytes.to_vec())));
         Draft { entity: entity(path), body, once: None }
     };
     for (path, bytes) in [("user/b", "2"), ("user/a", ""), ("user/c/d", "3"), ("other/x", "4")] {
@@ -235,7 +235,7 @@ fn nothing_that_was_said_can_be_read_on_the_disk() {
         append(&mut writer, &say(1, 2, &format!("long {canary} ").repeat(500))).unwrap();
         let path = format!("user/{canary}.md");
         let entity = replica.keys().blind("file", &[path.as_bytes()]);
-        let body = Body::File(FileBody { path, bytes: canary.into() });
+        let body = Body::File(FileBody::new(path, Content::Bytes(canary.into())));
         append(&mut writer, &Draft { entity, body, once: None }).unwrap();
     }
     for file in fs::read_dir(directory.path()).unwrap() {

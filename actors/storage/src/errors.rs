@@ -16,6 +16,7 @@ pub(crate) fn refusal(error: &ReplicaError) -> Refusal {
         ReplicaError::Directory { .. } | ReplicaError::Io(_) => {
             (Code::ArchiveUnavailable, "see that the directory can be written")
         }
+        ReplicaError::Large(_) => (Code::NotKeepable, "read it in parts"),
         ReplicaError::Engine(_) => (Code::Internal, "`lamos doctor` shows more"),
     };
     Refusal::new(code, format!("{error}; {advice}"))

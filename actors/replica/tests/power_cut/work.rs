@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use replica::{
     Draft, Kept, Record, Replica, ReplicaError, Snapshot, StoreKeys,
-    body::{self, Attachment, Author, Body, FileBody, FileRemoved, Message, Outcome, Part, Status, Step, Title, Trace},
+    body::{self, Attachment, Author, Body, Content, FileBody, FileRemoved, Message, Outcome, Part, Status, Step, Title, Trace},
 };
 
 use crate::{
@@ -124,12 +124,12 @@ fn draft(begun: &mut u64, replica: &Replica, chance: &mut Chance) -> Draft {
         11 => {
             let bytes = noise(chance, 200_000).into_bytes();
             let id = id(chance);
-            (conversation(some), Body::Attachment(Attachment { bytes, id: Some(id) }), Some(id))
+            (conversation(some), Body::Attachment(Attachment::new(Some(id), Content::Bytes(bytes))), Some(id))
         }
         12 => (file, Body::FileRemoved(FileRemoved { path }), None),
         _ => {
             let most = if chance.below(4) == 0 { 40_000 } else { 400 };
-            (file, Body::File(FileBody { path, bytes: noise(chance, most).into_bytes() }), None)
+            (file, Body::File(FileBody::new(path, Content::Bytes(noise(chance, most).into_bytes()))), None)
         }
     };
     Draft { entity, body, once }

@@ -1,0 +1,105 @@
+//! Large content: cut into chunks by what is in it, each chunk sealed and kept once, put into packs, listed in a manifest.
+//!
+//! - [`Upload`](upload::Upload) takes content in as it comes, in memory of a few chunks, and can be put down and taken up;
+//! - [`BlobReader`](read::BlobReader) gives it back, from any place, each chunk checked before a byte of it is given out;
+//! - [`Collection`](collect::Collection) finds out which chunks no manifest names, and frees their room.
+//!
+//! What goes in comes to be by one transaction of the one [`Writer`](crate::Writer): the places of its chunks, the event
+//! whose body has the [`Blob`], and the end of the upload. Before that the packs are synced. So a blob that an event names
+//! is there, whole, whenever the power goes.
+//!
+//! **Architecture Invariant:** nothing here knows where content comes from or goes to, and content is never in memory as a
+//! whole. A chunk that anything may still refer to is not removed: see `collect.rs`.
+
+mod chunker;
+mod chunks;
+mod collect;
+mod keys;
+mod manifest;
+mod packs;
+mod read;
+mod upload;
+mod whole;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+pub(crate) use keys::BlobKeys;
+pub use {
+    collect::{Collected, Collection, Sweep, Swept},
+    manifest::Blob,
+    read::BlobReader,
+    upload::{Begin, Checkpoint, Finished, Upload, UploadRefused, UploadState},
+};
+
+use crate::{Replica, ReplicaError, StoreKeys, Table};
+use chunker::Chunker;
+use keys::Name;
+use packs::{Packs, Place};
+
+/// Content of up to so many bytes stands in the body of its event, and larger content in chunks.
+pub const INLINE: u64 = 64 << 10;
+
+/// How much large content there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BlobUsage {
+    /// Chunks.
+    pub chunks: u64,
+    /// Files they lie in.
+    pub packs: u64,
+    /// Bytes of these files.
+    pub bytes: u64,
+}
+
+/// What an open store has of blobs beside its tables.
+pub(crate) struct Blobs {
+    chunker: Chunker,
+    packs: Packs,
+    held: Mutex<Held>,
+}
+
+/// What must not be removed though no manifest in the database names it yet.
+#[derive(Default)]
+struct Held {
+    /// Chunks of uploads in progress.
+    chunks: HashMap<Name, HeldChunk>,
+    /// Uploads in progress.
+    uploads: HashSet<[u8; 16]>,
+    /// While a collection is in progress: every chunk that an upload has put or relied on since it began.
+    touched: Option<HashSet<Name>>,
+}
+
+#[derive(Default)]
+struct HeldChunk {
+    /// Uploads that rely on it.
+    uploads: u32,
+    /// Where it lies, as long as this does not stand in the database.
+    place: Option<Place>,
+}
+
+impl Blobs {
+    pub(crate) fn new(store: &Path, keys: &StoreKeys) -> Blobs {
+        Blobs { chunker: Chunker::new(keys.blobs.gear()), packs: Packs::new(store), held: Mutex::default() }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Replica {
+    /// How much large content there is on disk.
+    pub fn blob_usage(&self) -> Result<BlobUsage, ReplicaError> {
+        let txn = self.read()?;
+        let chunks = txn.count(Table::Chunk)?;
+        drop(txn);
+        let packs = self.blobs.packs.list()?;
+        Ok(BlobUsage { chunks, packs: packs.len() as u64, bytes: packs.values().sum() })
+    }
+}
