@@ -93,7 +93,20 @@ impl Blobs {
     }
 }
 
+/// An id for an upload that nobody will ask for again.
+pub fn random_id() -> Result<[u8; 16], ReplicaError> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(|error| ReplicaError::Io(error.into()))?;
+    Ok(id)
+}
+
 impl Replica {
+    /// Whether there are uploads that have not ended.
+    pub fn has_uploads(&self) -> Result<bool, ReplicaError> {
+        let txn = self.read()?;
+        Ok(!self.tables.upload.is_empty(&txn)?)
+    }
+
     /// How much large content there is on disk.
     pub fn blob_usage(&self) -> Result<BlobUsage, ReplicaError> {
         let txn = self.read()?;
