@@ -37,7 +37,8 @@ lines! {
     1 supervisor: Engage Opened Closed AllowPorts;
     4 storage:
         CreateConversation AppendMessage ListConversations ReadConversation SetTitle Journal AppendTrace ListTraces
-        PutAttachment GetAttachment WriteFile ReadFile ListFiles RemoveFile Follow Statistics BindAgent ReleaseAgent;
+        PutAttachment GetAttachment WriteFile ReadFile ListFiles RemoveFile Follow Statistics BindAgent ReleaseAgent
+        UploadStatus;
     5 crypto: Unlock Deploy Lock KeyStatus ReleaseStoreKey SignEvents Lend ReleaseApiKey;
     6 llm: Complete ListModels;
     7 agent: Take ListSkills ShowSkill CheckSkill;

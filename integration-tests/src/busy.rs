@@ -150,7 +150,7 @@ impl Work {
     }
 
     async fn write(&self, path: &str, bytes: &[u8]) -> Result<(), Refusal> {
-        let request = WriteFile { path: path.to_owned(), length: bytes.len() as u64 };
+        let request = WriteFile::new(path.to_owned(), bytes.len() as u64);
         let stream = self.client.open(&request, Options::default())?;
         for chunk in bytes.chunks(Chunk::SIZE) {
             if !stream.send(&Chunk(chunk.to_vec())).await? {

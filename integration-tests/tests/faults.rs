@@ -148,7 +148,7 @@ const NO_MORE: Option<u64> = Some(1 << 20);
 
 /// A file that is begun and all but its last byte given; the archive holds what it got.
 async fn begin_file(client: &Client<source::Cli>, path: String) -> StreamCall<WriteFile> {
-    let stream = client.open(&WriteFile { path, length: 1 << 20 }, Options::default()).unwrap();
+    let stream = client.open(&WriteFile::new(path, 1 << 20), Options::default()).unwrap();
     let bytes = vec![7; (1 << 20) - 1];
     for chunk in bytes.chunks(Chunk::SIZE) {
         // Whoever is gone takes no more; the answer says so.
@@ -177,7 +177,7 @@ fn an_archive_without_memory_ends_alone_and_has_what_was_acknowledged() {
             .map(|number| {
                 let client = clients[number / 4].attached.client.clone();
                 tokio::task::spawn_local(async move {
-                    let taken = client.open(&ReadFile { path: "user/kept".into() }, Options::default()).unwrap();
+                    let taken = client.open(&ReadFile::whole("user/kept".into()), Options::default()).unwrap();
                     let given = begin_file(&client, format!("user/held/{number}")).await;
                     (given.answer().await.map(|_| ()), taken.answer().await.map(|_| ()))
                 })
@@ -192,7 +192,7 @@ fn an_archive_without_memory_ends_alone_and_has_what_was_acknowledged() {
             echo(&attached.client, role, 1000).await.unwrap_or_else(|refusal| panic!("{role:?} goes on: {refusal}"));
         }
         all_answer(attached, &[Role::Storage]).await;
-        let mut stream = attached.client.open(&ReadFile { path: "user/kept".into() }, Options::default()).unwrap();
+        let mut stream = attached.client.open(&ReadFile::whole("user/kept".into()), Options::default()).unwrap();
         let mut length = 0;
         while let Some(chunk) = stream.next().await {
             length += chunk.unwrap().0.len();

@@ -134,7 +134,7 @@ fn is_there(home: &Home, expected: &Expected) {
         let attached = Attached::to(home);
         attached.demo().await;
         for (path, bytes) in &expected.files {
-            let mut stream = attached.client.open(&ReadFile { path: path.clone() }, Options::default()).unwrap();
+            let mut stream = attached.client.open(&ReadFile::whole(path.clone()), Options::default()).unwrap();
             let mut found = Vec::new();
             while let Some(chunk) = stream.next().await {
                 found.extend(chunk.unwrap().0);

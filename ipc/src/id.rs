@@ -21,7 +21,7 @@ pub struct CallId(pub u64);
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct TraceId(pub [u8; 16]);
 
-/// A random 16-byte identifier of something that is kept. The four kinds below are told apart by type.
+/// A random 16-byte identifier of something that is kept. The kinds below are told apart by type.
 macro_rules! kept {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
@@ -58,6 +58,8 @@ kept! {
     TurnId;
     /// An attachment: 16 bytes of a keyed digest of its content, so equal content of one conversation is kept once.
     AttachmentId;
+    /// Content on its way in.
+    UploadId;
 }
 
 impl TraceId {

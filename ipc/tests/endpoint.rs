@@ -137,7 +137,7 @@ fn a_writer_waits_for_its_reader() {
 fn a_stream_goes_up_and_its_answer_comes_down() {
     run(async {
         let mut pair = pair();
-        let request = WriteFile { path: "user/a".into(), length: 3 };
+        let request = WriteFile::new("user/a".into(), 3);
         let stream = pair.client.open(&request, Options::default()).unwrap();
         assert_eq!(stream.send(&Chunk(vec![1, 2])).await, Ok(true));
         assert_eq!(stream.send(&Chunk(vec![3])).await, Ok(true));

@@ -75,7 +75,7 @@ impl Past<'_> {
     }
 
     async fn file(&self, id: AttachmentId) -> Result<Vec<u8>, Refusal> {
-        let request = GetAttachment { conversation: self.conversation, id };
+        let request = GetAttachment::whole(self.conversation, id);
         let mut stream = self.client.open(&request, Options { trace: Some(self.trace), ..Options::default() })?;
         let mut bytes = Vec::new();
         while let Some(chunk) = stream.next().await {

@@ -37,6 +37,9 @@ const TITLE: usize = 60;
 
 /// Most files of the person's skills, and most bytes of a folder that is looked at.
 const MAX_FILES: usize = 2000;
+
+/// Largest file of a skill that is read, in bytes. A larger one is in the volume and not in the skill.
+const MAX_SKILL_FILE: u64 = 1 << 20;
 const MAX_FOLDER: u64 = 4 << 20;
 
 /// What an answer is made with.
@@ -162,7 +165,7 @@ impl Service {
     async fn keep_attachments(&self, files: &Files, trace: TraceId) -> Result<Vec<Attached>, Refusal> {
         let mut attachments = Vec::with_capacity(files.len());
         for (name, bytes) in files.iter() {
-            let request = PutAttachment { conversation: self.conversation, name: name.clone(), length: bytes.len() as u64 };
+            let request = PutAttachment::new(self.conversation, name.clone(), bytes.len() as u64);
             let stream = self.client.open(&request, Options { trace: Some(trace), ..Options::default() })?;
             for chunk in bytes.chunks(Chunk::SIZE) {
                 if !stream.send(&Chunk(chunk.to_vec())).await? {
@@ -182,7 +185,7 @@ impl Service {
         loop {
             let request = ListFiles { prefix: "user/skills/".to_owned(), after: after.clone(), limit: MAX_PAGE };
             let page = keep(&self.client, trace, &request).await?;
-            for file in &page.items {
+            for file in page.items.iter().filter(|file| file.length <= MAX_SKILL_FILE) {
                 files.insert(file.path.clone(), self.read_file(&file.path, trace).await?);
             }
             match page.items.last() {
@@ -193,8 +196,8 @@ impl Service {
     }
 
     async fn read_file(&self, path: &str, trace: TraceId) -> Result<Vec<u8>, Refusal> {
-        let mut stream =
-            self.client.open(&ReadFile { path: path.to_owned() }, Options { trace: Some(trace), ..Options::default() })?;
+        let request = ReadFile { path: path.to_owned(), offset: 0, length: MAX_SKILL_FILE };
+        let mut stream = self.client.open(&request, Options { trace: Some(trace), ..Options::default() })?;
         let mut bytes = Vec::new();
         while let Some(chunk) = stream.next().await {
             bytes.extend(chunk?.0);

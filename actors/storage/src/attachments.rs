@@ -6,16 +6,16 @@ use ipc::{
     endpoint::Reply,
     id::AttachmentId,
     messages::{
-        chat::{Attached, MAX_ATTACHMENT},
+        chat::Attached,
         storage::{AttachmentFound, GetAttachment, PutAttachment},
     },
 };
 use replica::{
-    Draft, Replica,
-    body::{self, Attachment, Body},
+    Draft, Record, Replica,
+    body::{self, Attachment, Body, Content},
 };
 
-use crate::{errors::refusal, pieces, writer::WriterHandle};
+use crate::{contents, errors::refusal, writer::WriterHandle};
 
 /// Longest name, in bytes.
 const MAX_NAME: usize = 255;
@@ -30,11 +30,14 @@ pub(crate) async fn put(
     if name.is_empty() || name.len() > MAX_NAME || name.contains(['/', '\\']) || name.chars().any(char::is_control) {
         return Err(Refusal::new(Code::NotKeepable, format!("{name:?} is not the name of a file")));
     }
-    let bytes = pieces::take(reply, request.length, MAX_ATTACHMENT).await?;
-    let id = replica.keys().blind("attachment", &[&request.conversation.0, &bytes]);
-    let body = Body::Attachment(Attachment { bytes, id: Some(id) });
-    let draft = Draft { entity: request.conversation.0, body, once: Some(id) };
-    writer.append(draft).await?;
+    let entity = request.conversation.0;
+    let mut taken = contents::take(replica, writer, entity, request.length, request.resume, reply).await?;
+    let content = taken.content();
+    let id = match &content {
+        Content::Bytes(bytes) => replica.keys().blind("attachment", &[&entity, bytes]),
+        Content::Blob(blob) => replica.keys().blind("large attachment", &[&entity, &blob.hash]),
+    };
+    taken.keep(writer, Draft { entity, body: Body::Attachment(Attachment::new(Some(id), content)), once: Some(id) }).await?;
     Ok(Attached { id: AttachmentId(id), name, length: request.length })
 }
 
@@ -47,13 +50,13 @@ pub(crate) async fn get(
         .snapshot()
         .and_then(|snapshot| snapshot.once(body::ATTACHMENT, &request.id.0))
         .map_err(|error| refusal(&error))?;
-    let bytes = match found {
-        Some(record) if record.event.header.entity == request.conversation.0 => match record.body {
-            Body::Attachment(attachment) => attachment.bytes,
-            _ => Vec::new(),
-        },
+    let content = match found {
+        Some(Record { event, body: Body::Attachment(attachment) }) if event.header.entity == request.conversation.0 => {
+            attachment.content()
+        }
         _ => return Err(Refusal::new(Code::NotFound, "this conversation has no such attachment")),
     };
-    pieces::give(reply, &bytes).await?;
-    Ok(AttachmentFound { length: bytes.len() as u64 })
+    let length = content.length();
+    contents::give(replica, content, request.offset, request.length, reply).await?;
+    Ok(AttachmentFound { length })
 }

@@ -9,12 +9,12 @@
 
 mod attachments;
 mod bindings;
+mod contents;
 mod conversations;
 mod convert;
 mod errors;
 mod follow;
 mod journal;
-mod pieces;
 mod service;
 mod signer;
 mod volumes;
@@ -69,5 +69,9 @@ pub async fn start(
     }
     tracing::info!(first = prepared.first, "the archive is open");
     let signer = signer::start(replica.clone(), writer.clone(), client);
+    if replica.has_uploads().map_err(|error| refusal(&error))? {
+        // Some were begun by a process that has ended, and nobody goes on with those.
+        contents::collect(&replica, &writer);
+    }
     Ok(service::run(Service::new(replica, writer, journals, signer), events))
 }

@@ -18,7 +18,7 @@ use replica::Replica;
 use crate::{
     attachments,
     bindings::Bindings,
-    conversations,
+    contents, conversations,
     errors::{ours, refusal},
     follow,
     journal::{Append, Journals, Recover},
@@ -142,6 +142,9 @@ impl Service {
             Ok(Request::ListFiles(request)) => {
                 read::<wire::ListFiles>(incoming, async { volumes::list(replica, &request) }).await
             }
+            Ok(Request::UploadStatus(request)) => {
+                read::<wire::UploadStatus>(incoming, async { contents::status(replica, request) }).await;
+            }
             Ok(Request::Statistics(_)) => read::<wire::Statistics>(incoming, async { self.counts() }).await,
             Err(refusal) => incoming.refuse(&refusal),
         }
@@ -200,7 +203,8 @@ impl Service {
         let (events, unsigned, conversations) =
             self.replica.snapshot().and_then(|snapshot| snapshot.counts()).map_err(|error| refusal(&error))?;
         let bytes = self.replica.bytes_on_disk().map_err(|error| refusal(&error.into()))?;
-        Ok(Counts { events, unsigned, conversations, bytes })
+        let large = self.replica.blob_usage().map_err(|error| refusal(&error))?;
+        Ok(Counts { events, unsigned, conversations, bytes, chunks: large.chunks, chunk_bytes: large.bytes })
     }
 }
 

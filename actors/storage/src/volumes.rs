@@ -10,10 +10,7 @@ use replica::{
     body::{Body, FileBody, FileRemoved},
 };
 
-use crate::{convert::appended, errors::refusal, pieces, writer::WriterHandle};
-
-/// Largest file, in bytes.
-const MAX_FILE: u64 = 1 << 20;
+use crate::{contents, convert::appended, errors::refusal, writer::WriterHandle};
 
 /// Longest path, and longest part of one, in bytes.
 const MAX_PATH: usize = 1024;
@@ -59,18 +56,20 @@ pub(crate) async fn write(
     reply: &mut Reply<WriteFile>,
 ) -> Result<Appended, Refusal> {
     let path = checked(request.path)?;
-    let bytes = pieces::take(reply, request.length, MAX_FILE).await?;
-    let draft = Draft { entity: entity(replica, &path), body: Body::File(FileBody { path, bytes }), once: None };
-    writer.append(draft).await.map(appended)
+    let entity = entity(replica, &path);
+    let mut taken = contents::take(replica, writer, entity, request.length, request.resume, reply).await?;
+    let body = Body::File(FileBody::new(path, taken.content()));
+    taken.keep(writer, Draft { entity, body, once: None }).await.map(appended)
 }
 
 pub(crate) async fn read(replica: &Replica, request: ReadFile, reply: &Reply<ReadFile>) -> Result<FileFound, Refusal> {
     let path = checked(request.path)?;
     let found =
-        replica.snapshot().and_then(|snapshot| snapshot.file(&entity(replica, &path))).map_err(|error| refusal(&error))?;
-    let bytes = found.ok_or_else(|| Refusal::new(Code::NotFound, format!("there is no file {path:?}")))?;
-    pieces::give(reply, &bytes).await?;
-    Ok(FileFound { length: bytes.len() as u64 })
+        replica.snapshot().and_then(|snapshot| snapshot.content(&entity(replica, &path))).map_err(|error| refusal(&error))?;
+    let content = found.ok_or_else(|| Refusal::new(Code::NotFound, format!("there is no file {path:?}")))?;
+    let length = content.length();
+    contents::give(replica, content, request.offset, request.length, reply).await?;
+    Ok(FileFound { length })
 }
 
 pub(crate) fn list(replica: &Replica, request: &ListFiles) -> Result<Files, Refusal> {

@@ -4,7 +4,10 @@
 use std::{thread, time::Instant};
 
 use ipc::Refusal;
-use replica::{Draft, Kept, Refused, ReplicaError, Writer};
+use replica::{
+    Draft, Kept, Refused, ReplicaError, Writer,
+    blobs::{Checkpoint, Sweep, Swept},
+};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::errors::{ours, refusal, refused};
@@ -19,8 +22,33 @@ const TOGETHER: usize = 256;
 const FOLLOWED: usize = 1024;
 
 enum Work {
-    Append { draft: Box<Draft>, answer: oneshot::Sender<Result<Kept, Refusal>> },
-    Sign { signatures: Vec<(u64, [u8; 64])>, answer: oneshot::Sender<Result<(), Refusal>> },
+    /// With what is the end of an upload, if the draft refers to one.
+    Append {
+        draft: Box<Draft>,
+        upload: Option<Box<Checkpoint>>,
+        answer: oneshot::Sender<Result<Kept, Refusal>>,
+    },
+    Upload {
+        step: UploadStep,
+        answer: oneshot::Sender<Result<(), Refusal>>,
+    },
+    /// Has transactions of its own.
+    Sweep {
+        sweep: Sweep,
+        answer: oneshot::Sender<Result<Swept, ReplicaError>>,
+    },
+    Sign {
+        signatures: Vec<(u64, [u8; 64])>,
+        answer: oneshot::Sender<Result<(), Refusal>>,
+    },
+}
+
+/// What becomes of an upload that goes on, or does not.
+pub(crate) enum UploadStep {
+    /// So much of it has come.
+    Keep(Box<Checkpoint>),
+    /// Nobody goes on with it.
+    Discard([u8; 16]),
 }
 
 /// Hands work to the thread.
@@ -43,9 +71,33 @@ impl WriterHandle {
 
     /// Keeps a draft. When this returns well, it is on disk and synced.
     pub(crate) async fn append(&self, draft: Draft) -> Result<Kept, Refusal> {
+        self.append_upload(draft, None).await
+    }
+
+    /// Keeps a draft and ends the upload of what it refers to.
+    pub(crate) async fn append_upload(&self, draft: Draft, upload: Option<Checkpoint>) -> Result<Kept, Refusal> {
         let (answer, answered) = oneshot::channel();
-        self.send(Work::Append { draft: Box::new(draft), answer }).await?;
+        self.send(Work::Append { draft: Box::new(draft), upload: upload.map(Box::new), answer }).await?;
         answered.await.map_err(|error| ours("hear from the writing thread", &error))?
+    }
+
+    /// Takes down a step of an upload. Blocks: for threads that may.
+    pub(crate) fn upload(&self, step: UploadStep) -> Result<(), Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.blocking_send(Work::Upload { step, answer })?;
+        answered.blocking_recv().map_err(|error| ours("hear from the writing thread", &error))?
+    }
+
+    /// Does a step of a collection. Blocks: for threads that may.
+    pub(crate) fn sweep(&self, sweep: Sweep) -> Result<Swept, ReplicaError> {
+        let (answer, answered) = oneshot::channel();
+        let gone = || ReplicaError::Engine("the writing thread has gone".to_owned());
+        self.blocking_send(Work::Sweep { sweep, answer }).map_err(|_| gone())?;
+        answered.blocking_recv().map_err(|_| gone())?
+    }
+
+    fn blocking_send(&self, work: Work) -> Result<(), Refusal> {
+        self.work.blocking_send(work).map_err(|_| Refusal::internal("reach the writing thread"))
     }
 
     /// Adds signatures to events.
@@ -74,7 +126,21 @@ fn write(mut writer: Writer, mut waiting: mpsc::Receiver<Work>, kept: &broadcast
         {
             together.push(next);
         }
-        commit(&mut writer, &mut together, kept);
+        for (sweep, answer) in together.extract_if(.., |work| matches!(work, Work::Sweep { .. })).filter_map(Work::into_sweep) {
+            let _ = answer.send(sweep.apply(&mut writer));
+        }
+        if !together.is_empty() {
+            commit(&mut writer, &mut together, kept);
+        }
+    }
+}
+
+impl Work {
+    fn into_sweep(self) -> Option<(Sweep, oneshot::Sender<Result<Swept, ReplicaError>>)> {
+        match self {
+            Work::Sweep { sweep, answer } => Some((sweep, answer)),
+            _ => None,
+        }
     }
 }
 
@@ -85,7 +151,14 @@ fn commit(writer: &mut Writer, together: &mut Vec<Work>, kept: &broadcast::Sende
         let mut results: Vec<Result<Kept, Refused>> = Vec::with_capacity(together.len());
         for work in together.iter() {
             match work {
-                Work::Append { draft, .. } => results.push(batch.append(draft)?),
+                Work::Append { draft, upload, .. } => {
+                    upload.iter().try_for_each(|upload| batch.keep_upload(upload))?;
+                    results.push(batch.append(draft)?);
+                }
+                Work::Upload { step: UploadStep::Keep(checkpoint), .. } => batch.keep_upload(checkpoint)?,
+                Work::Upload { step: UploadStep::Discard(id), .. } => batch.discard_upload(id)?,
+                // Done before.
+                Work::Sweep { .. } => {}
                 Work::Sign { signatures, .. } => {
                     signatures.iter().try_for_each(|(position, signature)| batch.sign(*position, signature))?
                 }
@@ -114,7 +187,8 @@ fn commit(writer: &mut Writer, together: &mut Vec<Work>, kept: &broadcast::Sende
                 }
                 let _ = answer.send(result);
             }
-            Work::Sign { answer, .. } => {
+            Work::Sweep { .. } => {}
+            Work::Sign { answer, .. } | Work::Upload { answer, .. } => {
                 let _ = answer.send(results.as_ref().map(|_| ()).map_err(|error: &ReplicaError| refusal(error)));
             }
         }

@@ -87,7 +87,7 @@ async fn write(home: &Home, over: &AtomicBool) {
     while !over.load(Ordering::Relaxed) {
         number += 1;
         let content = vec![number as u8; 100_000];
-        let file = WriteFile { path: format!("user/busy/{number}"), length: content.len() as u64 };
+        let file = WriteFile::new(format!("user/busy/{number}"), content.len() as u64);
         let stream = attached.client.open(&file, Options::default()).unwrap();
         for piece in content.chunks(Chunk::SIZE) {
             stream.send(&Chunk(piece.to_vec())).await.unwrap();

@@ -6,7 +6,7 @@ use super::{
     chat::{Attached, Message, Usage},
     common::{Chunk, Done},
 };
-use crate::id::{AttachmentId, ConversationId, TurnId};
+use crate::id::{AttachmentId, ConversationId, TurnId, UploadId};
 
 crate::service! {
     Storage {
@@ -28,6 +28,7 @@ crate::service! {
         16 Statistics -> Counts;
         17 BindAgent -> Done;
         18 ReleaseAgent -> Done;
+        40 UploadStatus -> Uploaded;
     }
 }
 
@@ -245,7 +246,42 @@ pub struct PutAttachment {
     pub conversation: ConversationId,
     /// Its name, without a path.
     pub name: String,
-    /// Its length; the stream must have as many bytes.
+    /// Its length; the stream must have as many bytes, those before the offset of `resume` left out.
+    pub length: u64,
+    /// Where the stream begins, if it may be gone on with after it broke.
+    pub resume: Option<Resume>,
+}
+
+impl PutAttachment {
+    /// One that is begun anew if it breaks.
+    pub fn new(conversation: ConversationId, name: String, length: u64) -> PutAttachment {
+        PutAttachment { conversation, name, length, resume: None }
+    }
+}
+
+/// A stream that may break and be gone on with: what has come of it is kept under an id, through the death of any process,
+/// until a week after something last came. It belongs to one path or conversation and to one length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Resume {
+    /// Chosen by the caller, at random.
+    pub upload: UploadId,
+    /// Where the stream begins: 0, or what [`UploadStatus`] says.
+    pub offset: u64,
+}
+
+/// How far an upload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct UploadStatus {
+    /// Which.
+    pub upload: UploadId,
+}
+
+/// How far an upload is. One that has ended, or was never begun, is not found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Uploaded {
+    /// Bytes that are kept: the stream goes on after them.
+    pub offset: u64,
+    /// Bytes of the whole.
     pub length: u64,
 }
 
@@ -256,12 +292,23 @@ pub struct GetAttachment {
     pub conversation: ConversationId,
     /// Which.
     pub id: AttachmentId,
+    /// Leave out so many bytes.
+    pub offset: u64,
+    /// At most so many bytes.
+    pub length: u64,
+}
+
+impl GetAttachment {
+    /// All of it.
+    pub fn whole(conversation: ConversationId, id: AttachmentId) -> GetAttachment {
+        GetAttachment { conversation, id, offset: 0, length: u64::MAX }
+    }
 }
 
 /// The attachment has been streamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct AttachmentFound {
-    /// Its length.
+    /// The length of the whole.
     pub length: u64,
 }
 
@@ -270,8 +317,17 @@ pub struct AttachmentFound {
 pub struct WriteFile {
     /// `user/…`, parts separated by `/`, none of them `.`, `..` or empty.
     pub path: String,
-    /// Its length; the stream must have as many bytes.
+    /// Its length; the stream must have as many bytes, those before the offset of `resume` left out.
     pub length: u64,
+    /// Where the stream begins, if it may be gone on with after it broke.
+    pub resume: Option<Resume>,
+}
+
+impl WriteFile {
+    /// One that is begun anew if it breaks.
+    pub fn new(path: String, length: u64) -> WriteFile {
+        WriteFile { path, length, resume: None }
+    }
 }
 
 /// Give a file of a volume back.
@@ -279,12 +335,23 @@ pub struct WriteFile {
 pub struct ReadFile {
     /// Its path.
     pub path: String,
+    /// Leave out so many bytes.
+    pub offset: u64,
+    /// At most so many bytes.
+    pub length: u64,
+}
+
+impl ReadFile {
+    /// All of it.
+    pub fn whole(path: String) -> ReadFile {
+        ReadFile { path, offset: 0, length: u64::MAX }
+    }
 }
 
 /// The file has been streamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct FileFound {
-    /// Its length.
+    /// The length of the whole.
     pub length: u64,
 }
 
@@ -361,6 +428,10 @@ pub struct Counts {
     pub conversations: u64,
     /// Bytes of the database file.
     pub bytes: u64,
+    /// Chunks of content that is too large to stand in the database.
+    pub chunks: u64,
+    /// Bytes of the files they lie in.
+    pub chunk_bytes: u64,
 }
 
 /// This agent works on this conversation and on no other: what one conversation was talked into cannot read another.

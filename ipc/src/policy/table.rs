@@ -29,11 +29,12 @@ policy! {
     Cli     -> storage::ListConversations:      KIB,                  4,     500,      30,  PRIVATE;
     Cli     -> storage::ReadConversation:       KIB,                  4,     500,      30,  PRIVATE;
     Cli     -> storage::SetTitle:               4 * KIB,              4,     100,      30,  NONE;
-    Cli     -> storage::GetAttachment:          KIB,                  4,     100,      60,  PRIVATE;
+    Cli     -> storage::GetAttachment:          KIB,                  4,     100,   86400,  PRIVATE;
     Cli     -> storage::ListTraces:             KIB,                  2,     100,      30,  PRIVATE;
-    Cli     -> storage::WriteFile:              4 * KIB,              4,     200,      60,  NONE;
-    Cli     -> storage::ReadFile:               4 * KIB,              4,     500,      60,  PRIVATE;
+    Cli     -> storage::WriteFile:              4 * KIB,              4,     200,   86400,  NONE;
+    Cli     -> storage::ReadFile:               4 * KIB,              4,     500,   86400,  PRIVATE;
     Cli     -> storage::ListFiles:              4 * KIB,              4,     500,      30,  PRIVATE;
+    Cli     -> storage::UploadStatus:           KIB,                  4,     100,      30,  NONE;
     Cli     -> storage::RemoveFile:             4 * KIB,              4,     200,      30,  NONE;
     Cli     -> storage::Follow:                 KIB,                  2,      10,  604800,  PRIVATE;
     Cli     -> storage::Statistics:             KIB,                  2,      50,      30,  NONE;
@@ -51,7 +52,7 @@ policy! {
     Ui      -> storage::ListConversations:      KIB,                  4,     200,      30,  PRIVATE;
     Ui      -> storage::ReadConversation:       KIB,                  8,     200,      30,  PRIVATE;
     Ui      -> storage::SetTitle:               4 * KIB,              4,      50,      30,  NONE;
-    Ui      -> storage::GetAttachment:          KIB,                  4,     100,      60,  PRIVATE;
+    Ui      -> storage::GetAttachment:          KIB,                  4,     100,   86400,  PRIVATE;
     Ui      -> storage::Follow:                 KIB,                  1,      10,  604800,  PRIVATE;
     Ui      -> agent::Take:                     MIB,                  4,      20,    3600,  BOTH;
     Ui      -> agent::ListSkills:               KIB,                  2,      50,      30,  NONE;

@@ -138,7 +138,7 @@ async fn add(session: &Session, folder: &Path, as_json: bool) -> Outcome {
     stream.end();
     let checked = stream.answer().await?;
     for part in &parts {
-        let request = WriteFile { path: format!("user/skills/{name}/{}", part.path), length: part.bytes.len() as u64 };
+        let request = WriteFile::new(format!("user/skills/{name}/{}", part.path), part.bytes.len() as u64);
         let stream = session.client.open(&request, Options::default())?;
         for chunk in part.bytes.chunks(Chunk::SIZE) {
             if !stream.send(&Chunk(chunk.to_vec())).await? {

@@ -104,7 +104,7 @@ impl Replica {
     /// Whether there are uploads that have not ended.
     pub fn has_uploads(&self) -> Result<bool, ReplicaError> {
         let txn = self.read()?;
-        Ok(!self.tables.upload.is_empty(&txn)?)
+        Ok(txn.count(Table::Upload)? != 0)
     }
 
     /// How much large content there is on disk.
