@@ -61,6 +61,7 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("rustls", &["llm", "outbound"]),
     ("hickory-resolver", &["outbound"]),
     ("heed", &["replica"]),
+    ("loro", &["replica"]),
     ("landlock", &["lamos"]),
     ("seccompiler", &["lamos"]),
     ("clap", &["lamos"]),

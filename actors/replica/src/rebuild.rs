@@ -8,7 +8,7 @@ use crate::{
     ReplicaError, Writer,
     body::Body,
     format,
-    log::{self, Recorded},
+    log::{self, Record, Recorded},
     tables::Table,
     write::Batch,
 };
@@ -21,22 +21,39 @@ pub(crate) fn rebuild(writer: &mut Writer) -> Result<(), ReplicaError> {
         format::set_folded(&mut *batch.txn, false)?;
         Table::DERIVED.iter().try_for_each(|table| batch.txn.clear(*table))
     })?;
-    // States are folded in the order of clocks, which is not that of places: they come last, each once.
-    let mut states = BTreeSet::new();
+    let mut late = Late::default();
     let mut last = Some(0);
     while let Some(after) = last {
-        last = writer.write(|batch| fold_after(batch, after, &mut states))?;
+        last = writer.write(|batch| fold_after(batch, after, &mut late))?;
     }
-    let states: Vec<[u8; 16]> = states.into_iter().collect();
-    for some in states.chunks(AT_ONCE) {
+    for some in late.states.into_iter().collect::<Vec<_>>().chunks(AT_ONCE) {
         writer.write(|batch| some.iter().try_for_each(|entity| batch.refold(entity)))?;
+    }
+    for some in late.erasures.chunks(AT_ONCE) {
+        writer.write(|batch| {
+            for position in some {
+                if let Some(record) = batch.replica.record(batch.txn.reading(), *position)? {
+                    batch.fold(&record.event, &record.body)?;
+                }
+            }
+            Ok(())
+        })?;
     }
     writer.write(|batch| format::set_folded(&mut *batch.txn, true))
 }
 
+/// What waits until all is indexed.
+#[derive(Default)]
+struct Late {
+    /// States are folded in the order of clocks, which is not that of places.
+    states: BTreeSet<[u8; 16]>,
+    /// An erasure takes the key of an entity when it sees that nothing is left of it, so it must see everything.
+    erasures: Vec<u64>,
+}
+
 /// Folds some events after a place; returns the last place, or nothing when there are no more. One that is damaged is
 /// left out; the scrub names it.
-fn fold_after(batch: &mut Batch<'_>, after: u64, states: &mut BTreeSet<[u8; 16]>) -> Result<Option<u64>, ReplicaError> {
+fn fold_after(batch: &mut Batch<'_>, after: u64, late: &mut Late) -> Result<Option<u64>, ReplicaError> {
     let from = after.saturating_add(1).to_be_bytes();
     let mut last = None;
     let mut events = Vec::new();
@@ -49,9 +66,10 @@ fn fold_after(batch: &mut Batch<'_>, after: u64, states: &mut BTreeSet<[u8; 16]>
     for event in &events {
         batch.index(event)?;
         match batch.replica.record(batch.txn.reading(), event.position) {
-            Ok(Some(record)) if matches!(record.body, Body::Change(_)) => {
-                states.insert(event.header.entity);
+            Ok(Some(Record { body: Body::Change(_), .. })) => {
+                late.states.insert(event.header.entity);
             }
+            Ok(Some(Record { body: Body::Erase(_), .. })) => late.erasures.push(event.position),
             Ok(Some(record)) => batch.fold(event, &record.body)?,
             Ok(None) | Err(ReplicaError::Damaged(_)) => {}
             Err(error) => return Err(error),

@@ -28,7 +28,7 @@ tables! {
     Body: "body";
     /// event id `32` → position `u64`
     Id: "id";
-    /// entity `16` ‖ clock `u64` ‖ position `u64` → nothing
+    /// entity `16` ‖ clock `u64` ‖ author's first `16` ‖ position `u64` → nothing
     Entity: "entity";
     /// kind `u16` ‖ position `u64` → nothing
     Kind: "kind";

@@ -262,7 +262,7 @@ impl Batch<'_> {
         let position = event.position.to_be_bytes();
         let clock = header.clock.0.to_be_bytes();
         self.txn.put(Table::Id, &event.id, &position)?;
-        self.txn.put(Table::Entity, &[&header.entity[..], &clock, &position].concat(), &[])?;
+        self.txn.put(Table::Entity, &[&header.entity[..], &clock, &header.author[..16], &position].concat(), &[])?;
         self.txn.put(Table::Kind, &[&header.kind.to_be_bytes()[..], &position].concat(), &[])?;
         self.txn.put(Table::Sequence, &log::sequence_key(&header.author, header.sequence), &position)?;
         self.txn.put(Table::Time, &[&clock[..], &event.id].concat(), &position)

@@ -1,0 +1,9 @@
+//! Several devices and what passes between them, each with a whole store on a database in memory, or on disk where the
+//! disk is what a test is about.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should say so")]
+
+mod convergence;
+mod dump;
+mod memory;
+mod world;
