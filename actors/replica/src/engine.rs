@@ -5,11 +5,11 @@
 //! that fails when told to. A transaction is a trait object: a call through it costs nanoseconds where a look-up costs
 //! hundreds.
 
-use std::{ops::Bound, path::Path};
+use std::{ops::Bound, path::Path, sync::Arc};
 
 use crate::{ReplicaError, tables::Table};
 
-pub(crate) mod lmdb;
+mod lmdb;
 
 /// One row.
 pub type Row<'t> = Result<(&'t [u8], &'t [u8]), ReplicaError>;
@@ -72,6 +72,12 @@ pub trait Writing: Reading {
 
     /// Itself, to be read from.
     fn reading(&self) -> &dyn Reading;
+}
+
+/// Opens the database that ships in this directory, or makes a new one in an empty directory. What is in it is nobody's
+/// business but [`crate::Replica`]'s; this is for a database that stands before it, and for tests.
+pub fn open(directory: &Path) -> Result<Arc<dyn Engine>, ReplicaError> {
+    Ok(Arc::new(lmdb::Lmdb::open(directory)?))
 }
 
 /// The rows whose keys begin with `prefix`, in order.

@@ -8,10 +8,10 @@ use crate::{
     body::{self, Body},
     engine::{Reading, keys, prefix},
     log::{Recorded, position},
-    state::{Folding, State},
+    state::{Change, Folding, State, Step},
     tables::Table,
     views::{self, Conversation, File},
-    write::Batch,
+    write::{Batch, Draft, Kept, Refused},
 };
 
 /// By what one thing refers to another.
@@ -65,6 +65,20 @@ impl Batch<'_> {
                 self.list_message(event, body)
             }
         }
+    }
+
+    /// Makes a text of an entity's state be this one, as a change of this device. What others write at the same time is
+    /// merged with it.
+    pub fn write_text(&mut self, entity: &[u8; 16], path: &[Step], text: &str) -> Result<Result<Kept, Refused>, ReplicaError> {
+        if self.dirty.remove(entity) {
+            self.refold(entity)?;
+        }
+        let state: Option<State> = self.replica.view(self.txn.reading(), Table::State, STATES, entity)?;
+        let mut chance = [0; 8];
+        getrandom::fill(&mut chance).map_err(|error| ReplicaError::Io(error.into()))?;
+        let edit = state.unwrap_or_default().edit(path, text, u64::from_le_bytes(chance))?;
+        let body = Body::Change(Change { operations: vec![edit] });
+        self.append(&Draft { entity: *entity, body, once: None })
     }
 
     /// Folds anew what must be, once for each entity.

@@ -170,6 +170,10 @@ impl Batch<'_> {
     /// A parcel of an event that is there may bring what it says, if that is not there and not erased.
     fn fill(&mut self, parcel: &Verified<'_>, position: u64) -> Result<Taken, ReplicaError> {
         let key = position.to_be_bytes();
+        // One of our own in a restored copy may have been signed since the copy was made.
+        if self.txn.get(Table::Unsigned, &key)?.is_some() {
+            self.sign(position, parcel.signature)?;
+        }
         if self.txn.get(Table::Body, &key)?.is_some() {
             return Ok(Taken::Known);
         }

@@ -32,7 +32,7 @@ mod text;
 pub use counter::Counter;
 pub use list::{Item, List};
 pub use node::Node;
-pub use operation::{Act, Change, Element, MAX_DEPTH, Operation, Step, Value};
+pub use operation::{Act, Change, Element, MAX_DEPTH, MAX_OPERATIONS, Operation, Step, Value};
 pub use past::{Device, EventId, Past, Stamp};
 pub use register::Register;
 pub use set::Set;
@@ -122,7 +122,7 @@ impl Folding {
         past.add(&stamp);
         if let Some(change) = change {
             self.changes += 1;
-            for (index, operation) in (0..).zip(&change.operations) {
+            for (index, operation) in (0..).zip(change.operations.iter().take(MAX_OPERATIONS)) {
                 self.state.root.apply(operation, &stamp, index, &past);
             }
         }

@@ -6,7 +6,7 @@ use std::{io, path::Path, sync::Arc};
 use crate::{
     ReplicaError, StoreKeys, Wall, Writer,
     blobs::Blobs,
-    engine::{Engine, Reading, lmdb::Lmdb},
+    engine::{self, Engine, Reading},
     format,
     read::Snapshot,
     rebuild,
@@ -29,7 +29,7 @@ impl Replica {
 
     /// The same by another clock.
     pub fn open_by(directory: &Path, keys: StoreKeys, wall: Wall) -> Result<Replica, ReplicaError> {
-        Replica::on(Arc::new(Lmdb::open(directory)?), directory, keys, wall)
+        Replica::on(engine::open(directory)?, directory, keys, wall)
     }
 
     /// Opens the store that is in this database, or makes one in an empty database. Large content lies in files of the

@@ -9,6 +9,7 @@ use crate::{
     body::{self, Body},
     engine::{Writing, all},
     log::{self, Recorded, hex},
+    parcel::MAX_BODY,
     rebuild, sealed,
     tables::Table,
 };
@@ -54,6 +55,9 @@ pub enum Refused {
     /// There is no such file to be removed.
     #[error("there is no such file")]
     NoFile,
+    /// It is larger than any store takes.
+    #[error("it is larger than anything that can be kept")]
+    TooLarge,
     /// What it is about, or it itself, was erased for good.
     #[error("it was erased, and what is erased does not come back")]
     Erased,
@@ -141,6 +145,9 @@ impl Batch<'_> {
     /// Keeps a draft as an event of this device, unless it was kept before.
     pub fn append(&mut self, draft: &Draft) -> Result<Result<Kept, Refused>, ReplicaError> {
         let plain = draft.body.to_bytes();
+        if plain.len() > MAX_BODY || matches!(&draft.body, Body::Change(change) if !change.is_bounded()) {
+            return Ok(Err(Refused::TooLarge));
+        }
         let kind = draft.body.kind();
         // An erasure has a key that no erasure takes away.
         let entity = if kind == body::ERASE { body::ERASURES } else { draft.entity };

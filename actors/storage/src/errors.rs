@@ -33,6 +33,7 @@ pub(crate) fn refused(refused: Refused) -> Refusal {
     let code = match refused {
         Refused::Conflict => Code::Conflict,
         Refused::NoConversation | Refused::NoFile | Refused::Erased => Code::NotFound,
+        Refused::TooLarge => Code::NotKeepable,
     };
     Refusal::new(code, refused.to_string())
 }

@@ -7,12 +7,22 @@ use super::{Device, Stamp};
 /// The deepest a field may lie. What goes deeper changes nothing.
 pub const MAX_DEPTH: usize = 16;
 
+/// The most operations of a change. What comes after them changes nothing.
+pub const MAX_OPERATIONS: usize = 4096;
+
 /// The body of a change: operations, done in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Change {
     /// What is done.
     #[n(0)]
     pub operations: Vec<Operation>,
+}
+
+impl Change {
+    /// Whether all of it will be done.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.operations.len() <= MAX_OPERATIONS && self.operations.iter().all(|operation| operation.path.len() <= MAX_DEPTH)
+    }
 }
 
 /// Something is done to a field.

@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, path::Path};
 
 use replica::{
     Draft, Kept, Record, Replica, ReplicaError, Snapshot, StoreKeys,
-    body::{self, Attachment, Author, Body, Content, FileBody, FileRemoved, Message, Outcome, Part, Status, Step, Title, Trace},
+    body::{self, Attachment, Author, Body, Content, FileBody, FileRemoved, Message, Outcome, Part, Status, Title, Trace},
+    state::{Act, Change, Operation, Step, Value},
 };
 
 use crate::{
@@ -14,7 +15,17 @@ use crate::{
 
 const SPACE: [u8; 16] = [7; 16];
 const DEVICE: [u8; 32] = [8; 32];
-const KINDS: std::ops::RangeInclusive<u16> = body::CONVERSATION..=body::FILE_REMOVED;
+const KINDS: [u16; 9] = [
+    body::CONVERSATION,
+    body::MESSAGE,
+    body::TITLE,
+    body::TRACE,
+    body::ATTACHMENT,
+    body::FILE,
+    body::FILE_REMOVED,
+    body::ERASE,
+    body::CHANGE,
+];
 
 /// Work that was recorded.
 pub(crate) struct Recorded {
@@ -60,7 +71,12 @@ pub(crate) fn work(directory: &Path, batches: usize, chance: &mut Chance) -> Rec
 /// Every event that was acknowledged is there with the words that were given.
 fn as_it_was_said(replica: &Replica, kept: &[(Kept, Draft)]) {
     let snapshot = replica.snapshot().unwrap();
-    let records: Vec<Record> = KINDS.flat_map(|kind| snapshot.newest(kind, usize::MAX).unwrap()).collect();
+    let records: Vec<Record> = KINDS.into_iter().flat_map(|kind| snapshot.newest(kind, usize::MAX).unwrap()).collect();
+    let erased = |kept: &Kept| {
+        let event = snapshot.event(&kept.id).unwrap().unwrap();
+        snapshot.is_erased(&event.header, &kept.id).unwrap()
+    };
+    let kept: Vec<_> = kept.iter().filter(|(kept, _)| !erased(kept)).collect();
     assert_eq!(records.len(), kept.iter().map(|(kept, _)| kept.position).collect::<BTreeSet<_>>().len());
     for (kept, draft) in kept {
         let record = records.iter().find(|record| record.event.position == kept.position).unwrap();
@@ -80,7 +96,7 @@ fn id(chance: &mut Chance) -> [u8; 16] {
 }
 
 fn draft(begun: &mut u64, replica: &Replica, chance: &mut Chance) -> Draft {
-    let what = if *begun == 0 { 0 } else { chance.below(16) };
+    let what = if *begun == 0 { 0 } else { chance.below(20) };
     let some = chance.below(*begun);
     let conversation = |number: u64| replica.keys().blind("conversation", &[&number.to_le_bytes()]);
     let path = format!("user/notes/{}.md", chance.below(12));
@@ -107,7 +123,7 @@ fn draft(begun: &mut u64, replica: &Replica, chance: &mut Chance) -> Draft {
         }
         8 => (conversation(some), Body::Title(Title { title: noise(chance, 500) }), None),
         9..=10 => {
-            let step = Step { tool: "t".into(), input: noise(chance, 900), output: String::new(), ok: true, millis: 3 };
+            let step = body::Step { tool: "t".into(), input: noise(chance, 900), output: String::new(), ok: true, millis: 3 };
             let trace = Trace {
                 turn: id(chance),
                 goal: noise(chance, 90),
@@ -125,6 +141,24 @@ fn draft(begun: &mut u64, replica: &Replica, chance: &mut Chance) -> Draft {
             let bytes = noise(chance, 200_000).into_bytes();
             let id = id(chance);
             (conversation(some), Body::Attachment(Attachment::new(Some(id), Content::Bytes(bytes))), Some(id))
+        }
+        16..=17 => {
+            let path = vec![Step::Field(noise(chance, 9))];
+            let operations = vec![Operation { path, act: Act::Set(Value::Text(noise(chance, 300))) }];
+            ([chance.below(4) as u8; 16], Body::Change(Change { operations }), None)
+        }
+        18 => {
+            let snapshot = replica.snapshot().unwrap();
+            let latest = snapshot.latest().unwrap();
+            let Draft { entity, body, once } = Draft::erase_entity(file, Some(latest.0));
+            (entity, body, once)
+        }
+        19 => {
+            let snapshot = replica.snapshot().unwrap();
+            let messages = snapshot.messages(&conversation(some), 0, 9, usize::MAX).unwrap().items;
+            let event = messages.last().map_or([0; 32], |record| record.event.id);
+            let Draft { entity, body, once } = Draft::erase_event(conversation(some), event);
+            (entity, body, once)
         }
         12 => (file, Body::FileRemoved(FileRemoved { path }), None),
         _ => {
@@ -168,15 +202,17 @@ pub(crate) fn read(replica: &Replica) -> Result<String, String> {
             said(&record.event.position, &record.body.to_bytes());
         }
     }
-    if bodies != events.len() {
+    let erased = |event: &&replica::Recorded| snapshot.is_erased(&event.header, &event.id).unwrap_or(false);
+    if bodies != events.iter().filter(|event| !erased(event)).count() {
         return Err(format!("{} events have {bodies} bodies", events.len()));
     }
+    said(&"fingerprint", &snapshot.fingerprint().map_err(fails)?);
     let conversations = snapshot.conversations(None, usize::MAX).map_err(fails)?;
     for (id, view) in &conversations.items {
         let messages = snapshot.messages(id, 0, usize::MAX, usize::MAX).map_err(fails)?;
         let of_it = || events.iter().filter(|event| event.header.entity == *id);
-        let changed = of_it().map(|event| event.header.clock.0).max();
-        let spoken = of_it().filter(|event| event.header.kind == body::MESSAGE).count();
+        let changed = of_it().filter(|event| !erased(event)).map(|event| event.header.clock.0).max();
+        let spoken = of_it().filter(|event| !erased(event)).filter(|event| event.header.kind == body::MESSAGE).count();
         if (messages.items.len(), Some(view.changed), view.messages as usize) != (spoken, changed, spoken) {
             return Err(format!("a conversation is not what its events say: {view:?}"));
         }

@@ -210,7 +210,7 @@ impl World {
                 Fate::Twice => sent.extend([parcel.clone(), parcel]),
             }
         }
-        if order % 3 == 0 {
+        if order.is_multiple_of(3) {
             shuffle(&mut sent, order);
         }
         for taken in self.devices[to].take(&sent) {

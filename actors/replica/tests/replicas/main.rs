@@ -5,5 +5,10 @@
 
 mod convergence;
 mod dump;
+mod erasure;
+mod ingest;
 mod memory;
+mod scrub;
+mod states;
+mod upkeep;
 mod world;

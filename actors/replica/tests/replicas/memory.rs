@@ -6,7 +6,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -15,8 +15,8 @@ use replica::{
     engine::{Engine, Reading, Rows, Writing},
 };
 
-type Rows_ = Arc<BTreeMap<Vec<u8>, Vec<u8>>>;
-type Tables = Vec<Rows_>;
+type Shared = Arc<BTreeMap<Vec<u8>, Vec<u8>>>;
+type Tables = Vec<Shared>;
 
 /// A database in memory. Clones are the same one.
 #[derive(Clone)]
@@ -24,12 +24,17 @@ pub(crate) struct Memory {
     committed: Arc<Mutex<Tables>>,
     /// Writes until one fails; never, if it is negative.
     left: Arc<AtomicI64>,
+    failed: Arc<AtomicBool>,
 }
 
 impl Memory {
     pub(crate) fn new() -> Memory {
-        let tables = Table::ALL.iter().map(|_| Rows_::default()).collect();
-        Memory { committed: Arc::new(Mutex::new(tables)), left: Arc::new(AtomicI64::new(-1)) }
+        let tables = Table::ALL.iter().map(|_| Shared::default()).collect();
+        Memory::of(tables)
+    }
+
+    fn of(tables: Tables) -> Memory {
+        Memory { committed: Arc::new(Mutex::new(tables)), left: Arc::new(AtomicI64::new(-1)), failed: Arc::default() }
     }
 
     /// The write after this many fails, and all after it.
@@ -39,13 +44,13 @@ impl Memory {
 
     /// Nothing fails any more. Whether anything had.
     pub(crate) fn mend(&self) -> bool {
-        self.left.swap(-1, Ordering::Relaxed) == 0
+        self.left.store(-1, Ordering::Relaxed);
+        self.failed.swap(false, Ordering::Relaxed)
     }
 
     /// All that is there.
     pub(crate) fn copy(&self) -> Memory {
-        let tables = self.committed.lock().unwrap().clone();
-        Memory { committed: Arc::new(Mutex::new(tables)), left: Arc::new(AtomicI64::new(-1)) }
+        Memory::of(self.committed.lock().unwrap().clone())
     }
 
     /// Changes a value behind the store's back.
@@ -102,7 +107,10 @@ impl Transaction<'_> {
     fn count(&self) -> Result<(), ReplicaError> {
         let left = &self.memory.left;
         match left.load(Ordering::Relaxed) {
-            0 => Err(ReplicaError::DiskFull),
+            0 => {
+                self.memory.failed.store(true, Ordering::Relaxed);
+                Err(ReplicaError::DiskFull)
+            }
             some => {
                 left.store(if some > 0 { some - 1 } else { some }, Ordering::Relaxed);
                 Ok(())

@@ -1,15 +1,18 @@
 //! Devices, their clocks, and what passes between them.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use ipc::event::{EventHeader, SIGNING_TAG};
 use replica::{
     AuthorHead, Carried, Draft, Form, Kept, Parcel, Refused, Replica, StoreKeys, Taken, Unfit, Wall, Writer,
-    body::{Author, Body, FileBody, Message, Part, Status, Title},
+    body::{Author, Body, Content, FileBody, Message, Part, Status, Title},
     engine::Engine,
     state::{Act, Change, Operation, Step},
 };
@@ -17,6 +20,9 @@ use replica::{
 use crate::memory::Memory;
 
 pub(crate) const SPACE: [u8; 16] = [7; 16];
+
+/// Where these devices would have large content, of which they have none.
+pub(crate) const NO_BLOBS: &str = "no-blobs";
 
 /// Noon of some day.
 pub(crate) const NOON: u64 = 1_790_000_000_000;
@@ -34,7 +40,7 @@ pub(crate) struct Device {
 pub(crate) fn store(engine: Arc<dyn Engine>, key: &SigningKey, master: [u8; 32], wall: &Arc<AtomicU64>) -> Replica {
     let keys = StoreKeys::new(&master, SPACE, key.verifying_key().to_bytes());
     let wall = wall.clone();
-    Replica::on(engine, keys, Wall::new(move || wall.load(Ordering::Relaxed))).unwrap()
+    Replica::on(engine, Path::new(NO_BLOBS), keys, Wall::new(move || wall.load(Ordering::Relaxed))).unwrap()
 }
 
 impl Device {
@@ -171,7 +177,7 @@ pub(crate) fn say(entity: u8, id: u16, text: &str) -> Draft {
 }
 
 pub(crate) fn file(entity: u8, bytes: &[u8]) -> Draft {
-    let body = Body::File(FileBody { path: format!("user/{entity}"), bytes: bytes.to_vec() });
+    let body = Body::File(FileBody::new(format!("user/{entity}"), Content::Bytes(bytes.to_vec())));
     Draft { entity: [entity; 16], body, once: None }
 }
 
