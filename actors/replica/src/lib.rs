@@ -12,6 +12,7 @@
 
 pub mod blobs;
 pub mod body;
+pub mod chum;
 mod clock;
 pub mod engine;
 mod erase;
