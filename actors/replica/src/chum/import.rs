@@ -52,6 +52,8 @@ enum Source {
 struct Chain {
     lanes: HashMap<Author, Lane>,
     last: (u64, Id),
+    /// One event was refused for its clock, and all that come after it are later still.
+    ended: bool,
 }
 
 struct Lane {
@@ -83,10 +85,17 @@ pub(crate) struct Import {
     target: Vec<Head>,
     /// Something was left out, so the target is not reached.
     unsettled: bool,
+    /// And that may be taken later.
+    refused: bool,
+    /// Parents are not looked at: this is a window.
+    sparse: bool,
     started: bool,
     caught_up: bool,
     audit: bool,
     live: bool,
+    /// Something was refused that may be taken later. What is pushed now may come after it, so nothing pushed is taken until
+    /// the heads have been compared again.
+    paused: bool,
     /// Up to where news have come in a window without a gap.
     cursors: BTreeMap<Author, u64>,
     /// Bytes of parcels the other side may still send, and those it will be let again.
@@ -218,7 +227,7 @@ impl Import {
                     let lane = |range: &Range| {
                         (range.author, Lane { next: range.after + 1, upto: range.upto, stalled: false })
                     };
-                    let chain = Chain { lanes: ranges.iter().map(lane).collect(), last: (0, [0; 32]) };
+                    let chain = Chain { lanes: ranges.iter().map(lane).collect(), last: (0, [0; 32]), ended: false };
                     let request = self.request(Expect::Chain(chain));
                     self.active = Some(Active::Pull(request));
                     return Ok(Some(Message::Pull(Pull { request, ranges: Packed(ranges) })));
@@ -263,7 +272,7 @@ impl Import {
         news: &mut News,
     ) -> Result<bool, SideError> {
         let Some(theirs) = self.later.take() else { return Ok(false) };
-        (self.started, self.unsettled) = (true, false);
+        (self.started, self.unsettled, self.refused) = (true, false, false);
         let ours: HashMap<Author, Head> = side.heads()?.into_iter().map(|head| (head.author, head)).collect();
         let mut ranges = Vec::new();
         for head in &theirs {
@@ -302,6 +311,8 @@ impl Import {
             return Ok(None);
         }
         self.caught_up = true;
+        self.sparse = deal.wants != Wants::Everything;
+        self.paused = self.refused && !self.sparse;
         if deal.wants == Wants::Window {
             if !self.unsettled && !self.target.is_empty() {
                 side.reached(&self.target)?;
@@ -387,7 +398,7 @@ impl Import {
                         news.push(Progress::Forked { author });
                     } else if done.short.0.contains(&author) {
                         news.push(Progress::Stalled { author });
-                    } else if !lane.stalled {
+                    } else if !lane.stalled && !chain.ended {
                         return Err(PeerFault::BrokenPromise);
                     }
                 }
@@ -483,7 +494,7 @@ impl Import {
     /// Whether a parcel is what was asked for, and shall be handed on.
     fn expects(&mut self, request: u32, id: &Id, header: &EventHeader) -> Result<bool, PeerFault> {
         if request == 0 {
-            return if self.live { Ok(true) } else { Err(PeerFault::Unasked) };
+            return if self.live { Ok(!self.paused) } else { Err(PeerFault::Unasked) };
         }
         match self.expected.get_mut(&request).ok_or(PeerFault::Unasked)? {
             Expect::Chain(chain) => {
@@ -496,7 +507,7 @@ impl Import {
                 }
                 lane.next += 1;
                 chain.last = (header.clock.0, *id);
-                Ok(!lane.stalled)
+                Ok(!lane.stalled && !chain.ended)
             }
             Expect::Ids { left, source } => {
                 if !left.remove(id) {
@@ -534,8 +545,11 @@ impl Import {
     /// An event was not taken, though nobody is to blame.
     fn left_out(&mut self, request: u32, id: Id, author: Author, taken: Taken) {
         self.unsettled = true;
+        self.refused |= taken != Taken::Forked;
+        self.paused |= request == 0 && self.refused && !self.sparse;
         match self.expected.get_mut(&request) {
             Some(Expect::Chain(chain)) => {
+                chain.ended |= matches!(taken, Taken::Ahead { .. });
                 if let Some(lane) = chain.lanes.get_mut(&author) {
                     lane.stalled = true;
                 }
