@@ -104,7 +104,7 @@ impl Export {
     /// The other side has this event.
     pub(crate) fn has(&mut self, author: &Author, sequence: u64) {
         let known = self.known.entry(*author).or_default();
-        if *known + 1 == sequence {
+        if sequence.checked_sub(1) == Some(*known) {
             *known = sequence;
         }
     }
@@ -262,8 +262,7 @@ impl Export {
                 let after = self.known.get(&head.author).copied().unwrap_or(0);
                 Range { author: head.author, after, after_id: [0; 32], upto: head.sequence }
             };
-            let ranges: Vec<Range> =
-                heads.iter().filter(news).map(range).filter(|range| range.after < range.upto).collect();
+            let ranges: Vec<Range> = heads.iter().filter(news).map(range).filter(|range| range.after < range.upto).collect();
             if !ranges.is_empty() {
                 self.push = Some((Merge::new(side, &ranges)?, heads));
             }
@@ -290,14 +289,7 @@ impl Export {
     }
 
     /// Takes from the front of `ids` what fits into one message and into the credit.
-    fn fill<S, G>(
-        &mut self,
-        ids: &mut VecDeque<Id>,
-        purpose: Purpose,
-        side: &S,
-        grants: &G,
-        deal: &Deal,
-    ) -> Result<Filled, Fault>
+    fn fill<S, G>(&mut self, ids: &mut VecDeque<Id>, purpose: Purpose, side: &S, grants: &G, deal: &Deal) -> Result<Filled, Fault>
     where
         S: Side + ?Sized,
         G: Grants + ?Sized,

@@ -224,9 +224,7 @@ impl Import {
             }
             match self.goals.pop_front() {
                 Some(Goal::Pull(ranges)) => {
-                    let lane = |range: &Range| {
-                        (range.author, Lane { next: range.after + 1, upto: range.upto, stalled: false })
-                    };
+                    let lane = |range: &Range| (range.author, Lane { next: range.after + 1, upto: range.upto, stalled: false });
                     let chain = Chain { lanes: ranges.iter().map(lane).collect(), last: (0, [0; 32]), ended: false };
                     let request = self.request(Expect::Chain(chain));
                     self.active = Some(Active::Pull(request));
@@ -469,7 +467,7 @@ impl Import {
                     news.tally.taken += u64::from(taken == Taken::New);
                     export.has(&author, sequence);
                     let cursor = self.cursors.get(&author).copied().unwrap_or(0);
-                    if pushed && deal.wants == Wants::Window && sequence == cursor + 1 {
+                    if pushed && deal.wants == Wants::Window && sequence.checked_sub(1) == Some(cursor) {
                         self.cursors.insert(author, sequence);
                         reached.push(Head { author, sequence, id });
                     }

@@ -36,10 +36,10 @@ mod span;
 
 pub use fault::{Blame, Fault, PeerFault, Reason};
 pub use grant::{Everything, Grants, Nothing, Peer, Reach};
+pub use message::Wants;
 pub use parcel::{Carried, Parcel};
 pub use policy::{Keep, Rule, Rules, When};
 pub use progress::{Progress, Tally};
 pub use records::{Author, Head, Id, Link, Range, Span};
-pub use message::Wants;
 pub use session::{Session, Settings};
 pub use side::{BadParcel, Side, SideError, Taken};

@@ -106,7 +106,6 @@ impl Way<'_> {
     pub(crate) fn filters(&self) -> bool {
         !self.exporter.is_empty() || !self.importer.is_empty()
     }
-
 }
 
 /// Says of events, newest first, whether the importer shall have them by itself.

@@ -112,7 +112,8 @@ mod tests {
         have.sort();
         need.sort();
         let sorted = |remainder| {
-            let mut ids: Vec<Id> = set((0..5000).filter(|number| number % 1000 == remainder)).into_iter().map(|(_, id)| id).collect();
+            let mut ids: Vec<Id> =
+                set((0..5000).filter(|number| number % 1000 == remainder)).into_iter().map(|(_, id)| id).collect();
             ids.sort();
             ids
         };

@@ -4,6 +4,10 @@
 
 mod archives;
 mod cuts;
+mod grants;
+mod hostile;
 mod line;
 mod memory;
+mod messages;
 mod simulation;
+mod windows;
