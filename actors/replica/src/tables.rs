@@ -70,7 +70,10 @@ tables! {
     Chunk: "chunk";
     /// upload `16` → entity `16` ‖ how far it is, sealed under the key of the entity
     Upload: "upload";
-    /// name → value; see `store.rs`
+    /// 0 ‖ position `u64` → command's id `16` ‖ keyed digest `16` ‖ sealed command; 1 ‖ command's id `16` → position `u64`;
+    /// only in a database of its own, see `outbox.rs`
+    Outbox: "outbox";
+    /// name → value; see `store.rs`, and `outbox.rs` for its own
     Meta: "meta";
 }
 
