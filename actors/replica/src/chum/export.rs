@@ -124,6 +124,11 @@ impl Export {
         (self.live, self.changed) = (true, true);
     }
 
+    /// Nothing that was asked for by name is left to be answered.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.asked.is_empty()
+    }
+
     /// Nothing is left to be answered.
     pub(crate) fn is_idle(&self) -> bool {
         self.asked.is_empty() && self.pulled.is_none() && self.question.is_none() && self.push.is_none()
@@ -370,7 +375,10 @@ fn judge<G: Grants + ?Sized>(mut parcel: Parcel, purpose: Purpose, grants: &G, d
         Reach::Some | Reach::Whole => grants.may_export(&deal.peer, &header),
     };
     let way = Way { exporter: &deal.rules, importer: &deal.their_rules };
-    let goes = granted && if purpose == Purpose::Asked { way.may_go(header.kind) } else { way.goes_unasked(header.kind) };
+    // What is longer than a message is a blob and not an event's body; its header goes all the same.
+    let goes = granted
+        && parcel.fits()
+        && if purpose == Purpose::Asked { way.may_go(header.kind) } else { way.goes_unasked(header.kind) };
     if goes {
         return Some(parcel);
     }

@@ -10,14 +10,14 @@ use ipc::event::EventHeader;
 pub struct Peer(pub [u8; 32]);
 
 /// How much of the space a peer may see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reach {
-    /// Every header: heads and whole chains are exchanged. Bodies still follow the policy for their kind.
-    Whole,
-    /// Single events, each by its own grant. No heads and no chains, which would show what else there is.
-    Some,
     /// Nothing.
     Nothing,
+    /// Single events, each by its own grant. No heads and no chains, which would show what else there is.
+    Some,
+    /// Every header: heads and whole chains are exchanged. Bodies still follow their own grants and the policy for their kind.
+    Whole,
 }
 
 /// What decides.

@@ -169,7 +169,9 @@ impl Import {
 
     /// The other side holds these and believes this one does not.
     pub(crate) fn offer(&mut self, offer: Offer) -> Result<(), PeerFault> {
-        if self.offered.is_some() {
+        // An honest one has answered the request that its last offer led to before it makes another.
+        let pending = |expect: &Expect| matches!(expect, Expect::Ids { source: Source::Offer, .. });
+        if self.offered.is_some() || self.expected.values().any(pending) {
             return Err(PeerFault::Flood);
         }
         self.offered = Some(offer);
@@ -212,7 +214,11 @@ impl Import {
                 }
                 Some(Active::Pull(_)) => {}
                 Some(Active::Span(mut work)) => {
-                    let message = self.span_step(&mut work, deal);
+                    if work.has_compared() {
+                        let in_order = side.window(work.span().from, work.span().to)?;
+                        work.put_in_order(in_order.into_iter().map(|(_, id)| id));
+                    }
+                    let message = self.span_step(&mut work, deal, export);
                     if message.is_some() || !work.is_done() {
                         self.active = Some(Active::Span(work));
                         return Ok(message);
@@ -325,7 +331,7 @@ impl Import {
         Ok(None)
     }
 
-    fn span_step(&mut self, work: &mut SpanWork, deal: &Deal) -> Option<Message> {
+    fn span_step(&mut self, work: &mut SpanWork, deal: &Deal, export: &Export) -> Option<Message> {
         if let Some(message) = work.question() {
             return Some(message);
         }
@@ -336,6 +342,7 @@ impl Import {
             return Some(Message::Want(Want { request, offer: 0, newest_first, ids: Packed(ids) }));
         }
         if self.offering.is_none()
+            && export.has_answered()
             && let Some(ids) = work.offer()
         {
             self.requests += 1;
@@ -474,6 +481,8 @@ impl Import {
                     continue;
                 }
                 Taken::Bad(why) => return Err(PeerFault::Bad(id, why).into()),
+                // What waits in a comparison is asked for again at its end.
+                Taken::Waits if self.compares(message.request) => {}
                 Taken::Waits => news.push(Progress::Stalled { author }),
                 Taken::Ahead { millis } => news.push(Progress::Ahead { author, millis }),
                 Taken::Forked => {
@@ -538,6 +547,10 @@ impl Import {
             parcel.body = Carried::Withheld;
         }
         deal.wants == Wants::Everything
+    }
+
+    fn compares(&self, request: u32) -> bool {
+        matches!(self.expected.get(&request), Some(Expect::Ids { source: Source::Span, .. }))
     }
 
     /// An event was not taken, though nobody is to blame.

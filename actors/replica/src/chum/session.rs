@@ -293,7 +293,8 @@ impl Session {
 
     fn next<S: Side + ?Sized>(&mut self, side: &mut S) -> Result<Option<Message>, Fault> {
         let Some(deal) = &self.deal else { return Ok(None) };
-        if self.grants.reach(&deal.peer) != deal.reach {
+        // What was granted beyond that counts from the next session on.
+        if self.grants.reach(&deal.peer) < deal.reach {
             return Err(Fault::Revoked);
         }
         if let Some(message) = self.import.step(side, deal, &mut self.export, &mut self.news)? {

@@ -1,7 +1,7 @@
 //! One span of time being compared: rounds of reconciliation, and between them what each round has shown to be missing. The
 //! next round waits until that has come, so a peer that invents ids is found out before it can name many.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use super::{
     fault::PeerFault,
@@ -25,7 +25,9 @@ pub(crate) struct SpanWork {
     need: VecDeque<Id>,
     /// Ids that were asked for are on their way.
     wanting: bool,
+    /// What the other side lacks, and once all of it is known, parents before children.
     have: VecDeque<Id>,
+    ordered: bool,
     offers: bool,
     /// What came before its parents, to be asked for again.
     waiting: Vec<Id>,
@@ -56,6 +58,7 @@ impl SpanWork {
             need: VecDeque::new(),
             wanting: false,
             have: VecDeque::new(),
+            ordered: false,
             offers,
             waiting: Vec::new(),
             waited: usize::MAX,
@@ -90,9 +93,26 @@ impl SpanWork {
         self.wanting.then(|| self.need.drain(..count).collect())
     }
 
+    /// The moments that are compared.
+    pub(crate) fn span(&self) -> Span {
+        self.span
+    }
+
+    /// All that the other side lacks is known, but not in which order it shall come.
+    pub(crate) fn has_compared(&self) -> bool {
+        self.question.is_none() && !self.asked && !self.have.is_empty() && !self.ordered
+    }
+
+    /// Puts what the other side lacks into the order of all that is held here.
+    pub(crate) fn put_in_order(&mut self, all: impl Iterator<Item = Id>) {
+        let lacking: HashSet<Id> = self.have.drain(..).collect();
+        self.have = all.filter(|id| lacking.contains(id)).collect();
+        self.ordered = true;
+    }
+
     /// The next ids the other side is to be told of.
     pub(crate) fn offer(&mut self) -> Option<Vec<Id>> {
-        let count = self.have.len().min(MAX_IDS);
+        let count = if self.ordered { self.have.len().min(MAX_IDS) } else { 0 };
         (count > 0).then(|| self.have.drain(..count).collect())
     }
 

@@ -105,6 +105,22 @@ fn an_audit_fills_the_holes_of_both() {
 }
 
 #[test]
+fn thousands_of_holes_are_filled_in_order() {
+    let mut one = Memory::new(1);
+    let ids: Vec<_> = (0..9000u32).map(|number| one.write(2, 1, &number.to_le_bytes())).collect();
+    let mut other = Memory::new(2);
+    sync(&mut one, &mut other);
+    let (hole, half) = (&ids[1000..8000], &ids[8500..8999]);
+    hole.iter().for_each(|id| other.forget(id));
+    half.iter().for_each(|id| one.forget(id));
+    let mut line = Line::new(end(Settings { audit: true, ..once() }), end(once()));
+    line.run(&mut one, &mut other).unwrap();
+    assert!(line.is_finished());
+    assert_eq!((one.ids().len(), other.ids().len()), (9000, 9000));
+    assert!(line.ends.iter().all(|end| !end.news.iter().any(|news| matches!(news, Progress::Stalled { .. }))));
+}
+
+#[test]
 fn a_cloned_device_is_noticed_and_stops_nobody_else() {
     let (mut one, mut other) = pair();
     sync(&mut one, &mut other);
