@@ -9,7 +9,7 @@
 //! `PROTOCOL.md` beside this file has the bytes.
 //!
 //! - [`frame`] cuts the stream into messages, [`message`] and [`records`] say what they are, [`parcel`] what is carried.
-//! - [`side`] is what is needed of a replica, [`grant`] who may have what, [`policy`] which kinds travel and how.
+//! - [`side`] is what is needed of a replica, `archive` is one on the store of this crate, [`grant`] who may have what, [`policy`] which kinds travel and how.
 //! - `import` asks and takes, `export` answers and pushes, `merge` puts parents before children, `reconcile` finds what two
 //!   sets differ in.
 //! - [`fault`] says what ended a session, and whose fault it was.
@@ -17,6 +17,7 @@
 //! **Architecture Invariant:** nothing received is kept here beyond one frame, one batch of parcels and lists of identifiers
 //! whose lengths [`limits`] bounds. Nothing of a replica leaves without having passed the grant and the policy in `export`.
 
+mod archive;
 mod export;
 pub mod fault;
 pub mod frame;
@@ -34,6 +35,7 @@ mod session;
 pub mod side;
 mod span;
 
+pub use archive::{Archive, Intake};
 pub use fault::{Blame, Fault, PeerFault, Reason};
 pub use grant::{Everything, Grants, Nothing, Peer, Reach};
 pub use message::Wants;

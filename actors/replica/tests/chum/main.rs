@@ -10,4 +10,5 @@ mod line;
 mod memory;
 mod messages;
 mod simulation;
+mod stores;
 mod windows;
