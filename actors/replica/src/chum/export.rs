@@ -11,6 +11,7 @@ use std::{
 use ipc::event::EventHeader;
 
 use super::{
+    deal::{Deal, set_of},
     fault::{Fault, PeerFault},
     grant::{Grants, Reach},
     limits::{CHUNK, MAX_SPANS, MAX_WAITING, MOST_CREDIT},
@@ -21,7 +22,6 @@ use super::{
     progress::Tally,
     reconcile::Answering,
     records::{Author, Head, Id, Packed, Range, Span},
-    session::{Deal, set_of},
     side::Side,
 };
 

@@ -1,20 +1,20 @@
 //! The importing end: compares, asks, checks that what comes is what was asked for, and gives it to the replica.
 
+mod taking;
+
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-use ipc::event::EventHeader;
-
 use super::{
+    deal::{Deal, News, set_of},
+    expected::{Chain, Expect, Source},
     export::Export,
     fault::{Fault, PeerFault},
     limits::MAX_IDS,
-    message::{Credit, Done, Message, Offer, Parcels, Pull, Reconciled, Want, WantEntity, Wants},
-    parcel::{Carried, Parcel},
-    policy::{Keep, Way},
+    message::{Credit, Done, Message, Offer, Pull, Reconciled, Want, WantEntity, Wants},
+    policy::Way,
     progress::Progress,
     records::{Author, Head, Id, Packed, Range, Span},
-    session::{Deal, News, set_of},
-    side::{BadParcel, Side, SideError, Taken},
+    side::{Side, SideError},
     span::SpanWork,
 };
 
@@ -31,35 +31,6 @@ enum Goal {
 enum Active {
     Pull(u32),
     Span(Box<SpanWork>),
-}
-
-/// What a request may be answered with.
-enum Expect {
-    Chain(Chain),
-    Ids { left: HashSet<Id>, source: Source },
-    Entity { entity: [u8; 16], left: u32, handle: u32, came: u64 },
-}
-
-/// Why ids were asked for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Source {
-    Span,
-    Offer,
-    Fetch { handle: u32, came: u64 },
-}
-
-/// Ranges on their way.
-struct Chain {
-    lanes: HashMap<Author, Lane>,
-    last: (u64, Id),
-    /// One event was refused for its clock, and all that come after it are later still.
-    ended: bool,
-}
-
-struct Lane {
-    next: u64,
-    upto: u64,
-    stalled: bool,
 }
 
 /// What a screen waits for.
@@ -230,9 +201,7 @@ impl Import {
             }
             match self.goals.pop_front() {
                 Some(Goal::Pull(ranges)) => {
-                    let lane = |range: &Range| (range.author, Lane { next: range.after + 1, upto: range.upto, stalled: false });
-                    let chain = Chain { lanes: ranges.iter().map(lane).collect(), last: (0, [0; 32]), ended: false };
-                    let request = self.request(Expect::Chain(chain));
+                    let request = self.request(Expect::Chain(Chain::new(&ranges)));
                     self.active = Some(Active::Pull(request));
                     return Ok(Some(Message::Pull(Pull { request, ranges: Packed(ranges) })));
                 }
@@ -432,145 +401,6 @@ impl Import {
     fn span_answered(&mut self, absent: usize) {
         if let Some(Active::Span(work)) = &mut self.active {
             work.came(absent);
-        }
-    }
-
-    /// Events have come, in a message of `bytes` bytes.
-    pub(crate) fn parcels<S: Side + ?Sized>(
-        &mut self,
-        message: Parcels,
-        bytes: usize,
-        side: &mut S,
-        deal: &Deal,
-        export: &mut Export,
-        news: &mut News,
-    ) -> Result<(), Fault> {
-        self.room = self.room.checked_sub(bytes as u64).ok_or(PeerFault::OverCredit)?;
-        self.owed += bytes as u64;
-        let pushed = message.request == 0;
-        let mut handed = Vec::with_capacity(message.parcels.len());
-        let mut parcels = Vec::with_capacity(message.parcels.len());
-        for mut parcel in message.parcels {
-            let id = parcel.id();
-            let header = parcel.header().ok_or(PeerFault::Bad(id, BadParcel::Header))?;
-            if header.space != side.space() {
-                return Err(PeerFault::ForeignSpace.into());
-            }
-            if !self.expects(message.request, &id, &header)? || !self.accepts(&mut parcel, &header, deal, news) {
-                continue;
-            }
-            handed.push((id, header));
-            parcels.push(parcel);
-        }
-        if parcels.is_empty() {
-            return Ok(());
-        }
-        let results = side.take(parcels)?;
-        let mut reached = Vec::new();
-        for ((id, header), taken) in handed.into_iter().zip(results) {
-            let (author, sequence) = (header.author, header.sequence);
-            match taken {
-                Taken::New | Taken::Known => {
-                    news.tally.taken += u64::from(taken == Taken::New);
-                    export.has(&author, sequence);
-                    let cursor = self.cursors.get(&author).copied().unwrap_or(0);
-                    if pushed && deal.wants == Wants::Window && sequence.checked_sub(1) == Some(cursor) {
-                        self.cursors.insert(author, sequence);
-                        reached.push(Head { author, sequence, id });
-                    }
-                    continue;
-                }
-                Taken::Bad(why) => return Err(PeerFault::Bad(id, why).into()),
-                // What waits in a comparison is asked for again at its end.
-                Taken::Waits if self.compares(message.request) => {}
-                Taken::Waits => news.push(Progress::Stalled { author }),
-                Taken::Ahead { millis } => news.push(Progress::Ahead { author, millis }),
-                Taken::Forked => {
-                    export.fork(author);
-                    news.push(Progress::Forked { author });
-                }
-            }
-            self.left_out(message.request, id, author, taken);
-        }
-        if !reached.is_empty() {
-            side.reached(&reached)?;
-        }
-        Ok(())
-    }
-
-    /// Whether a parcel is what was asked for, and shall be handed on.
-    fn expects(&mut self, request: u32, id: &Id, header: &EventHeader) -> Result<bool, PeerFault> {
-        if request == 0 {
-            return if self.live { Ok(!self.paused) } else { Err(PeerFault::Unasked) };
-        }
-        match self.expected.get_mut(&request).ok_or(PeerFault::Unasked)? {
-            Expect::Chain(chain) => {
-                let lane = chain.lanes.get_mut(&header.author).ok_or(PeerFault::Unasked)?;
-                if lane.next > lane.upto {
-                    return Err(PeerFault::Unasked);
-                }
-                if header.sequence != lane.next || (header.clock.0, *id) <= chain.last {
-                    return Err(PeerFault::OutOfOrder);
-                }
-                lane.next += 1;
-                chain.last = (header.clock.0, *id);
-                Ok(!lane.stalled && !chain.ended)
-            }
-            Expect::Ids { left, source } => {
-                if !left.remove(id) {
-                    return Err(PeerFault::Unasked);
-                }
-                if let Source::Fetch { came, .. } = source {
-                    *came += 1;
-                }
-                Ok(true)
-            }
-            Expect::Entity { entity, left, came, .. } => {
-                if header.entity != *entity || *left == 0 {
-                    return Err(PeerFault::Unasked);
-                }
-                *left -= 1;
-                *came += 1;
-                Ok(true)
-            }
-        }
-    }
-
-    /// Takes from a parcel what the rules of this side do not let in; whether anything is left.
-    fn accepts(&self, parcel: &mut Parcel, header: &EventHeader, deal: &Deal, news: &mut News) -> bool {
-        let rule = deal.rules.of(header.kind);
-        if rule.accept && rule.keep != Keep::LocalOnly {
-            return true;
-        }
-        if matches!(parcel.body, Carried::Here(_)) {
-            news.tally.refused += 1;
-            parcel.body = Carried::Withheld;
-        }
-        deal.wants == Wants::Everything
-    }
-
-    fn compares(&self, request: u32) -> bool {
-        matches!(self.expected.get(&request), Some(Expect::Ids { source: Source::Span, .. }))
-    }
-
-    /// An event was not taken, though nobody is to blame.
-    fn left_out(&mut self, request: u32, id: Id, author: Author, taken: Taken) {
-        self.unsettled = true;
-        self.refused |= taken != Taken::Forked;
-        self.paused |= request == 0 && self.refused && !self.sparse;
-        match self.expected.get_mut(&request) {
-            Some(Expect::Chain(chain)) => {
-                chain.ended |= matches!(taken, Taken::Ahead { .. });
-                if let Some(lane) = chain.lanes.get_mut(&author) {
-                    lane.stalled = true;
-                }
-            }
-            Some(Expect::Ids { source: Source::Span, .. }) if taken == Taken::Waits => {
-                if let Some(Active::Span(work)) = &mut self.active {
-                    work.waits(id);
-                }
-            }
-            _ => {}
         }
     }
 }

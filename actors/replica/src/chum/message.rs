@@ -235,7 +235,6 @@ macro_rules! messages {
 
         $(impl Check for $name {
             fn check(&self) -> bool {
-                #[expect(clippy::redundant_closure_call, reason = "the table has one column for it")]
                 ($check)(self)
             }
         })*

@@ -18,6 +18,8 @@
 //! whose lengths [`limits`] bounds. Nothing of a replica leaves without having passed the grant and the policy in `export`.
 
 mod archive;
+mod deal;
+mod expected;
 mod export;
 pub mod fault;
 pub mod frame;
@@ -36,6 +38,7 @@ pub mod side;
 mod span;
 
 pub use archive::{Archive, Intake};
+pub use deal::Settings;
 pub use fault::{Blame, Fault, PeerFault, Reason};
 pub use grant::{Everything, Grants, Nothing, Peer, Reach};
 pub use message::Wants;
@@ -43,5 +46,5 @@ pub use parcel::{Carried, Parcel};
 pub use policy::{Keep, Rule, Rules, When};
 pub use progress::{Progress, Tally};
 pub use records::{Author, Head, Id, Link, Range, Span};
-pub use session::{Session, Settings};
+pub use session::Session;
 pub use side::{BadParcel, Side, SideError, Taken};
