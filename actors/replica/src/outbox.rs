@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Damage, ReplicaError, StoreKeys,
-    engine::{Engine, Reading, Writing, lmdb::Lmdb},
+    engine::{self, Engine, Reading, Writing},
     log::position,
     sealed,
     tables::Table,
@@ -104,7 +104,7 @@ impl Outbox {
     /// Opens the outbox in this directory, or makes one in an empty directory. `capacity` is in bytes of sealed commands;
     /// the file may take up to twice that.
     pub fn open(directory: &Path, keys: StoreKeys, capacity: u64) -> Result<Outbox, ReplicaError> {
-        Outbox::on(Arc::new(Lmdb::open(directory)?), keys, capacity)
+        Outbox::on(engine::open(directory)?, keys, capacity)
     }
 
     /// The outbox in this database.
