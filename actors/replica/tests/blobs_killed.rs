@@ -164,8 +164,8 @@ fn content_survives_whoever_takes_it_in() {
         let replica = open(directory.path());
         kept.extend(&said.kept);
         for number in &kept {
-            let there = replica.snapshot().unwrap().content(&[*number; 16]).unwrap();
-            let Some(Content::Blob(blob)) = there else { panic!("{number} was acknowledged: {there:?}") };
+            let found = replica.snapshot().unwrap().content(&[*number; 16]).unwrap();
+            let Some(Content::Blob(blob)) = found else { panic!("{number} was acknowledged: {found:?}") };
             replica.check_blob(&blob).unwrap();
             assert_eq!(blob.hash, *blake3::hash(&content(*number)).as_bytes());
         }

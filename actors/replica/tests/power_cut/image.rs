@@ -144,7 +144,7 @@ pub(crate) fn after_cut(ops: &[Op], cut: usize, lie: Option<usize>, tearing: Tea
                 files.insert(*file, File::default());
                 renames.push((index, op));
             }
-            Op::Rename { .. } | Op::Remove { .. } => renames.push((index, op)),
+            Op::Rename { .. } | Op::Remove { .. } | Op::Directory { .. } => renames.push((index, op)),
             Op::Write { file, offset, bytes, through } => {
                 let file = files.get_mut(file).unwrap();
                 file.write(index, *offset, bytes);
@@ -160,16 +160,40 @@ pub(crate) fn after_cut(ops: &[Op], cut: usize, lie: Option<usize>, tearing: Tea
                 file.grow(index, *length);
             }
             Op::Sync { file, before } if !lied => files.get_mut(file).unwrap().sync(*before),
-            Op::SyncNames { before } if !lied => {
-                let later = renames.partition_point(|(index, _)| index < before);
-                renames.drain(..later).for_each(|(_, op)| rename(&mut names, op));
-            }
+            Op::SyncNames { before, of } if !lied => renames.retain(|(index, op)| {
+                let settled = index < before && directory_of(op) == of;
+                if settled {
+                    rename(&mut names, op);
+                }
+                !settled
+            }),
             Op::Sync { .. } | Op::SyncNames { .. } | Op::Acknowledged => {}
         }
     }
     let reached = chance.below(renames.len() as u64 + 1) as usize;
     renames[..reached].iter().for_each(|(_, op)| rename(&mut names, op));
-    names.into_iter().map(|(name, file)| (name, files[&file].fall(tearing, chance))).collect()
+    there(names).map(|(name, file)| (name, files[&file].fall(tearing, chance))).collect()
+}
+
+/// The files whose directory is there too.
+fn there(names: BTreeMap<String, usize>) -> impl Iterator<Item = (String, usize)> {
+    let directories: BTreeSet<String> = names.keys().filter(|name| name.ends_with('/')).cloned().collect();
+    names.into_iter().filter(move |(name, _)| {
+        let directory = directory_of_name(name);
+        !name.ends_with('/') && (directory.is_empty() || directories.contains(directory))
+    })
+}
+
+/// The directory whose names an operation changes.
+fn directory_of(op: &Op) -> &str {
+    match op {
+        Op::Create { name, .. } | Op::Remove { name } | Op::Rename { to: name, .. } => directory_of_name(name),
+        _ => "",
+    }
+}
+
+fn directory_of_name(name: &str) -> &str {
+    name.rfind('/').map_or("", |end| &name[..=end])
 }
 
 /// What is there when nothing was lost.
@@ -187,7 +211,7 @@ pub(crate) fn complete(ops: &[Op]) -> Image {
             other => rename(&mut names, other),
         }
     }
-    names.into_iter().map(|(name, file)| (name, files.remove(&file).unwrap_or_default())).collect()
+    there(names).map(|(name, file)| (name, files.remove(&file).unwrap_or_default())).collect()
 }
 
 fn rename(names: &mut BTreeMap<String, usize>, op: &Op) {
@@ -203,6 +227,10 @@ fn rename(names: &mut BTreeMap<String, usize>, op: &Op) {
         Op::Remove { name } => {
             names.remove(name);
         }
+        // A directory has no content but the names in it.
+        Op::Directory { name } => {
+            names.insert(name.clone(), usize::MAX);
+        }
         _ => {}
     }
 }
@@ -210,6 +238,7 @@ fn rename(names: &mut BTreeMap<String, usize>, op: &Op) {
 /// Puts the files into an empty directory.
 pub(crate) fn lay_out(image: &Image, directory: &Path) {
     for (name, bytes) in image {
+        fs::create_dir_all(directory.join(name).parent().unwrap()).unwrap();
         fs::write(directory.join(name), bytes).unwrap();
     }
 }

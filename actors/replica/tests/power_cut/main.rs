@@ -17,6 +17,7 @@ use work::{Recorded, goes_on, open, read, work};
 
 mod chance;
 mod image;
+mod large;
 mod record;
 mod work;
 
@@ -82,9 +83,12 @@ fn recorded(batches: usize, chance: &mut Chance) -> Recorded {
     let recorded = work(directory.path(), batches, chance);
     // The record is whole: played back, it gives the very files that are there.
     let mut there: Image = Image::new();
-    for file in fs::read_dir(directory.path()).unwrap() {
-        let file = file.unwrap();
-        there.insert(file.file_name().into_string().unwrap(), fs::read(file.path()).unwrap());
+    for (place, prefix) in [(directory.path().to_owned(), ""), (directory.path().join("blobs"), "blobs/")] {
+        for file in fs::read_dir(place).into_iter().flatten().map(Result::unwrap) {
+            if file.file_type().unwrap().is_file() {
+                there.insert(prefix.to_owned() + file.file_name().to_str().unwrap(), fs::read(file.path()).unwrap());
+            }
+        }
     }
     there.retain(|name, _| !name.contains("lock"));
     let written = complete(&recorded.ops);

@@ -1,4 +1,4 @@
-//! Takes down what this process writes and syncs in one directory, by being its libc: a function that the test program
+//! Takes down what this process writes and syncs in one directory and in those directly in it, by being its libc: a function that the test program
 //! defines is the one that LMDB's C code and `std` are linked to. Each does the system call and writes down what it did.
 //!
 //! Whether a way of writing was forgotten is not a matter of trust: `main.rs` compares what was written down with the files.
@@ -34,8 +34,11 @@ pub(crate) enum Op {
     Rename { from: String, to: String },
     /// A name is gone.
     Remove { name: String },
-    /// What was done to names before the `before`-th operation is on disk.
-    SyncNames { before: usize },
+    /// A directory appeared. Its name ends in `/`, and those of the files in it begin with it.
+    Directory { name: String },
+    /// What was done to the names in the directory `of` before the `before`-th operation is on disk. It is empty for the
+    /// directory itself.
+    SyncNames { before: usize, of: String },
     /// The test was told that the work so far is kept.
     Acknowledged,
 }
@@ -88,13 +91,33 @@ fn path_of(fd: c_int) -> Option<PathBuf> {
 
 /// Does something with the recording that watches this path, given the file's name in it.
 fn note(path: &Path, act: impl FnOnce(&mut Recording, &str)) {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(OsStr::to_str)) else { return };
-    if let Some(recording) = recordings().iter_mut().find(|one| one.directory == parent).filter(|_| watched(name)) {
-        act(recording, name);
+    let mut recordings = recordings();
+    let named = recordings.iter_mut().find_map(|one| {
+        let name = one.name_of(path)?;
+        Some((one, name))
+    });
+    if let Some((recording, name)) = named.filter(|(_, name)| watched(name)) {
+        act(recording, &name);
     }
 }
 
 impl Recording {
+    /// What a file directly in the directory, or in one directly in it, is called.
+    fn name_of(&self, path: &Path) -> Option<String> {
+        let name = path.strip_prefix(&self.directory).ok()?.to_str()?;
+        (!name.is_empty() && name.matches('/').count() <= 1).then(|| name.to_owned())
+    }
+
+    /// A file that was made and not written to yet is noticed when its directory is synced.
+    fn notice(&mut self, directory: &Path) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let entry = entry.unwrap();
+            if let Some(name) = self.name_of(&entry.path()).filter(|name| watched(name) && entry.path().is_file()) {
+                self.file(&name);
+            }
+        }
+    }
+
     fn file(&mut self, name: &str) -> usize {
         if let Some(file) = self.names.get(name) {
             return *file;
@@ -121,21 +144,27 @@ fn wrote(fd: c_int, end: off_t, written: ssize_t, pieces: &[&[u8]]) {
 }
 
 fn synced(fd: c_int, sync: impl FnOnce() -> c_int) -> c_int {
-    let path = path_of(fd);
-    let before: BTreeMap<PathBuf, usize> = match path {
-        Some(_) => recordings().iter().map(|one| (one.directory.clone(), one.ops.len())).collect(),
-        None => BTreeMap::new(),
-    };
+    let Some(path) = path_of(fd) else { return sync() };
+    let is_directory = path.is_dir();
+    let before = recordings().iter_mut().find(|one| path.starts_with(&one.directory)).map(|one| {
+        if is_directory {
+            one.notice(&path);
+        }
+        one.ops.len()
+    });
     let result = sync();
-    let Some(path) = path.filter(|_| result == 0) else { return result };
-    if let Some(before) = path.parent().and_then(|parent| before.get(parent)) {
+    let Some(before) = before.filter(|_| result == 0) else { return result };
+    if is_directory {
+        let mut recordings = recordings();
+        if let Some(recording) = recordings.iter_mut().find(|one| path.starts_with(&one.directory)) {
+            let of = recording.name_of(&path).map_or_else(String::new, |name| name + "/");
+            recording.ops.push(Op::SyncNames { before, of });
+        }
+    } else {
         note(&path, |recording, name| {
             let file = recording.file(name);
-            recording.ops.push(Op::Sync { file, before: *before });
+            recording.ops.push(Op::Sync { file, before });
         });
-    }
-    if let (Some(before), Some(recording)) = (before.get(&path), recordings().iter_mut().find(|one| one.directory == path)) {
-        recording.ops.push(Op::SyncNames { before: *before });
     }
     result
 }
@@ -309,6 +338,23 @@ pub(crate) unsafe extern "C" fn unlink(path: *const c_char) -> c_int {
         note(Path::new(OsStr::from_bytes(path)), |recording, name| {
             recording.names.remove(name);
             recording.ops.push(Op::Remove { name: name.to_owned() });
+        });
+    }
+    result
+}
+
+/// # Safety
+/// As the function of libc.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn mkdir(path: *const c_char, mode: libc::mode_t) -> c_int {
+    // SAFETY: the caller promises a string that ends in zero.
+    let (result, path) = unsafe {
+        let result = libc::syscall(libc::SYS_mkdirat, libc::AT_FDCWD, path, mode) as c_int;
+        (result, CStr::from_ptr(path).to_bytes())
+    };
+    if result == 0 && ON.load(Ordering::SeqCst) > 0 {
+        note(Path::new(OsStr::from_bytes(path)), |recording, name| {
+            recording.ops.push(Op::Directory { name: format!("{name}/") });
         });
     }
     result

@@ -10,6 +10,7 @@ use replica::{
 
 use crate::{
     chance::Chance,
+    large,
     record::{self, Op},
 };
 
@@ -51,15 +52,24 @@ pub(crate) fn work(directory: &Path, batches: usize, chance: &mut Chance) -> Rec
     for _ in 0..batches {
         let signs = chance.below(4) == 0;
         let size = if chance.below(5) == 0 { 40 } else { 4 };
-        let drafts: Vec<Draft> = (0..1 + chance.below(size)).map(|_| draft(&mut begun, &replica, chance)).collect();
+        let mut drafts: Vec<Draft> = (0..1 + chance.below(size)).map(|_| draft(&mut begun, &replica, chance)).collect();
+        let (mut uploads, drafts_of_large) = large::take(&replica, chance);
+        drafts.extend(drafts_of_large);
         let unsigned = replica.snapshot().unwrap().unsigned(if signs { 1 + chance.below(60) as usize } else { 0 }).unwrap();
         let results = writer
             .write(|batch| {
                 unsigned.iter().try_for_each(|(position, _)| batch.sign(*position, &[5; 64]))?;
+                uploads.iter().try_for_each(|upload| batch.keep_upload(&upload.checkpoint))?;
                 drafts.iter().map(|draft| batch.append(draft)).collect::<Result<Vec<_>, _>>()
             })
             .unwrap();
         record::acknowledged(directory);
+        uploads.iter_mut().for_each(|upload| upload.upload.kept());
+        drop(uploads);
+        if chance.below(8) == 0 {
+            // What it does is not seen from outside.
+            replica.collect(0).unwrap().run(&mut |sweep| sweep.apply(&mut writer)).unwrap();
+        }
         kept.extend(results.into_iter().zip(drafts).filter_map(|(result, draft)| Some((result.ok()?, draft))));
         states.push(read(&replica).unwrap());
     }
@@ -200,6 +210,9 @@ pub(crate) fn read(replica: &Replica) -> Result<String, String> {
             }
             kept_once(&snapshot, &record)?;
             said(&record.event.position, &record.body.to_bytes());
+            if let Some(blob) = record.body.blob() {
+                replica.check_blob(blob).map_err(fails)?;
+            }
         }
     }
     let erased = |event: &&replica::Recorded| snapshot.is_erased(&event.header, &event.id).unwrap_or(false);
@@ -230,6 +243,7 @@ pub(crate) fn read(replica: &Replica) -> Result<String, String> {
         }
         said(&file, &content);
     }
+    large::read(replica, &snapshot, &mut said)?;
     let unsigned = snapshot.unsigned(usize::MAX).map_err(fails)?;
     let without = events.iter().filter(|event| event.signature.is_none()).map(|event| event.position);
     if !unsigned.iter().map(|(position, _)| *position).eq(without) {
@@ -264,6 +278,7 @@ pub(crate) fn goes_on(directory: &Path) -> Result<(), String> {
     {
         let replica = open(directory).map_err(fails)?;
         let mut writer = replica.writer().map_err(fails)?;
+        large::goes_on(&replica, &mut writer).map_err(fails)?;
         let draft = Draft { entity, body: body.clone(), once: Some(entity) };
         let kept = writer.write(|batch| batch.append(&draft)).map_err(fails)?;
         kept.map_err(|refused| refused.to_string())?;
