@@ -13,6 +13,8 @@ pub struct StoreKeys {
     pub(crate) wrap: [u8; 32],
     /// Seals the views and the journal.
     pub(crate) views: [u8; 32],
+    /// Seals the files of the search index.
+    pub(crate) index: [u8; 32],
     /// Makes names of things that must not tell what they are called.
     names: [u8; 32],
     /// Cuts, names and seals the chunks of large content.
@@ -29,6 +31,7 @@ impl StoreKeys {
         StoreKeys {
             wrap: *expand(key, "lamos/v1/store/wrap"),
             views: *expand(key, "lamos/v1/store/views"),
+            index: *expand(key, "lamos/v1/store/index"),
             names: *expand(key, "lamos/v1/store/names"),
             blobs: BlobKeys::new(key),
             space,
