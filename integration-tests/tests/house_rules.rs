@@ -62,6 +62,7 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("hickory-resolver", &["outbound"]),
     ("heed", &["replica"]),
     ("loro", &["replica"]),
+    ("tantivy", &["storage"]),
     ("landlock", &["lamos"]),
     ("seccompiler", &["lamos"]),
     ("clap", &["lamos"]),

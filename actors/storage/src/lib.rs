@@ -15,6 +15,7 @@ mod convert;
 mod errors;
 mod follow;
 mod journal;
+mod search;
 mod service;
 mod signer;
 mod volumes;
@@ -30,6 +31,8 @@ use ipc::{
     role::source,
 };
 use replica::{Replica, StoreKeys};
+
+pub use search::Search;
 
 use crate::{
     errors::{ours, refusal},
@@ -67,11 +70,13 @@ pub async fn start(
         let left = journals.send(Recover { conversation: None }).await.map_err(|error| ours("read the journal", &error))?;
         conversations::close_left(&writer, &journals, left).await?;
     }
+    let search = Search::start(&prepared.directory, replica.clone())?;
+    search.follow(&writer);
     tracing::info!(first = prepared.first, "the archive is open");
     let signer = signer::start(replica.clone(), writer.clone(), client);
     if replica.has_uploads().map_err(|error| refusal(&error))? {
         // Some were begun by a process that has ended, and nobody goes on with those.
         contents::collect(&replica, &writer);
     }
-    Ok(service::run(Service::new(replica, writer, journals, signer), events))
+    Ok(service::run(Service::new(replica, writer, journals, signer, search), events))
 }

@@ -22,6 +22,7 @@ use crate::{
     errors::{ours, refusal},
     follow,
     journal::{Append, Journals, Recover},
+    search::Search,
     signer::Signer,
     volumes,
     writer::WriterHandle,
@@ -33,6 +34,7 @@ pub(crate) struct Service {
     writer: WriterHandle,
     journals: Addr<Journals>,
     signer: Signer,
+    search: Search,
     bindings: Bindings,
 }
 
@@ -50,8 +52,14 @@ pub(crate) async fn run(service: Service, events: Events) {
 }
 
 impl Service {
-    pub(crate) fn new(replica: Replica, writer: WriterHandle, journals: Addr<Journals>, signer: Signer) -> Service {
-        Service { replica, writer, journals, signer, bindings: Bindings::default() }
+    pub(crate) fn new(
+        replica: Replica,
+        writer: WriterHandle,
+        journals: Addr<Journals>,
+        signer: Signer,
+        search: Search,
+    ) -> Service {
+        Service { replica, writer, journals, signer, search, bindings: Bindings::default() }
     }
 
     async fn answer(&self, incoming: Incoming) {
@@ -142,6 +150,8 @@ impl Service {
             Ok(Request::ListFiles(request)) => {
                 read::<wire::ListFiles>(incoming, async { volumes::list(replica, &request) }).await
             }
+            Ok(Request::Search(request)) => read::<wire::Search>(incoming, self.search.find(request)).await,
+            Ok(Request::Reindex(_)) => read::<wire::Reindex>(incoming, self.search.reindex()).await,
             Ok(Request::UploadStatus(request)) => {
                 read::<wire::UploadStatus>(incoming, async { contents::status(replica, request) }).await;
             }

@@ -3,10 +3,10 @@
 use bincode::{Decode, Encode};
 
 use super::{
-    chat::{Attached, Message, Usage},
+    chat::{Attached, Author, Message, Usage},
     common::{Chunk, Done},
 };
-use crate::id::{AttachmentId, ConversationId, TurnId, UploadId};
+use crate::id::{AttachmentId, ConversationId, MessageId, TurnId, UploadId};
 
 crate::service! {
     Storage {
@@ -28,6 +28,8 @@ crate::service! {
         16 Statistics -> Counts;
         17 BindAgent -> Done;
         18 ReleaseAgent -> Done;
+        19 Search -> Found;
+        20 Reindex -> Reindexed;
         40 UploadStatus -> Uploaded;
     }
 }
@@ -449,4 +451,93 @@ pub struct BindAgent {
 pub struct ReleaseAgent {
     /// The agent.
     pub instance: u32,
+}
+
+/// Longest question of a search, in bytes.
+pub const MAX_QUESTION: usize = 1024;
+
+/// Most hits in one page.
+pub const MAX_HITS: u16 = 50;
+
+/// Furthest a search is paged.
+pub const MAX_SKIP: u32 = 10_000;
+
+/// Look through everything that is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Search {
+    /// What people type: words, of which each must occur; `"exact phrases"`; `begin*`; `-without`; and the filters
+    /// `kind:message|title|file|trace`, `author:me|assistant`, `in:ID` of a conversation, `before:` and `after:` with a
+    /// date (`2026-08-01`, UTC) or a moment (`2026-08-01T12:00:00Z`). At most [`MAX_QUESTION`] bytes.
+    pub question: String,
+    /// Leave out so many of the best hits; at most [`MAX_SKIP`].
+    pub skip: u32,
+    /// At most so many, and at most [`MAX_HITS`].
+    pub limit: u16,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Found {
+    /// The best first, of equal ones the newest. What was erased since is left out, so it may be fewer than asked for.
+    pub hits: Vec<Hit>,
+    /// How many to skip for the next page, if there may be one.
+    pub next: Option<u32>,
+    /// Everything that was kept when the search began has been looked through.
+    pub complete: bool,
+    /// The place in the archive up to which was searched.
+    pub searched: u64,
+    /// The place of the newest event.
+    pub newest: u64,
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Hit {
+    /// What it is.
+    pub kind: HitKind,
+    /// The conversation it belongs to; none for a file.
+    pub conversation: Option<ConversationId>,
+    /// Which message it is, if it is one.
+    pub message: Option<MessageId>,
+    /// Who speaks, if somebody does.
+    pub author: Option<Author>,
+    /// The id of the event that keeps it.
+    pub event: [u8; 32],
+    /// The title of its conversation, or the path of the file.
+    pub title: String,
+    /// Plain text around what was found, in one line.
+    pub snippet: String,
+    /// What was found in the snippet: first byte, and the byte after the last.
+    pub marks: Vec<(u32, u32)>,
+    /// Milliseconds since 1970.
+    pub at_ms: u64,
+    /// How well it fits, in thousandths of BM25.
+    pub score: u32,
+}
+
+/// What a hit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum HitKind {
+    /// A message, by what is said in it and the names of what was given with it.
+    Message,
+    /// The title of a conversation.
+    Title,
+    /// A file of a volume, by its path and its text.
+    File,
+    /// What a turn was to do.
+    Trace,
+}
+
+/// Make the search index again from what is kept, and answer when that is done. Searches say meanwhile that they are not
+/// complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Reindex;
+
+/// The index is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Reindexed {
+    /// The place in the archive up to which it goes.
+    pub searched: u64,
+    /// Bytes of its files.
+    pub bytes: u64,
 }

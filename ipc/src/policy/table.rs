@@ -38,6 +38,8 @@ policy! {
     Cli     -> storage::RemoveFile:             4 * KIB,              4,     200,      30,  NONE;
     Cli     -> storage::Follow:                 KIB,                  2,      10,  604800,  PRIVATE;
     Cli     -> storage::Statistics:             KIB,                  2,      50,      30,  NONE;
+    Cli     -> storage::Search:                 4 * KIB,              4,     100,      30,  PRIVATE;
+    Cli     -> storage::Reindex:                KIB,                  1,       5,    3600,  NONE;
     Cli     -> agent::Take:                     MIB,                  4,      20,    3600,  BOTH;
     Cli     -> agent::ListSkills:               KIB,                  2,      50,      30,  NONE;
     Cli     -> agent::ShowSkill:                KIB,                  2,      50,      30,  NONE;
@@ -54,6 +56,7 @@ policy! {
     Ui      -> storage::SetTitle:               4 * KIB,              4,      50,      30,  NONE;
     Ui      -> storage::GetAttachment:          KIB,                  4,     100,   86400,  PRIVATE;
     Ui      -> storage::Follow:                 KIB,                  1,      10,  604800,  PRIVATE;
+    Ui      -> storage::Search:                 4 * KIB,              4,      50,      30,  PRIVATE;
     Ui      -> agent::Take:                     MIB,                  4,      20,    3600,  BOTH;
     Ui      -> agent::ListSkills:               KIB,                  2,      50,      30,  NONE;
     Ui      -> agent::ShowSkill:                KIB,                  2,      50,      30,  NONE;

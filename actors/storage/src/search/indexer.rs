@@ -1,0 +1,337 @@
+//! The thread that keeps the index up with the archive.
+//!
+//! It is told that something was kept and is never waited for by who keeps: a write costs the archive a flag. It gathers
+//! for two seconds, reads the archive in snapshots of milliseconds, and commits at the latest every [`COMMIT_DOCUMENTS`]
+//! or [`COMMIT_BYTES`]. Each commit says how far it came, so that a kill costs nothing but the way from there. Whatever is
+//! wrong with the index (missing, damaged, of another program or another archive), it is made again from the beginning.
+
+use std::{
+    collections::HashSet,
+    io,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use replica::{Recorded, Replica, ReplicaError};
+use tantivy::{
+    Index, IndexWriter, ReloadPolicy, TantivyError,
+    collector::DocSetCollector,
+    indexer::{IndexWriterOptions, LogMergePolicy},
+    query::TermQuery,
+    schema::IndexRecordOption,
+};
+use tokio::sync::watch;
+
+use super::{
+    index::{self, Change, Fields, Reached},
+    orders::{Order, Orders},
+    sealed_directory::SealedDirectory,
+};
+
+/// Memory of the engine for what is not yet written, in bytes. It takes no less.
+const HEAP: usize = 16_000_000;
+
+/// Documents and bytes of text in one commit.
+const COMMIT_DOCUMENTS: usize = 20_000;
+const COMMIT_BYTES: usize = 8 << 20;
+
+/// Events and bytes of bodies read in one snapshot.
+const READ_EVENTS: usize = 128;
+const READ_BYTES: usize = 1 << 20;
+
+/// How long the index stays open when nothing is kept.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Failures in a row after which the index is made again whatever they were.
+const PATIENCE: u32 = 3;
+
+/// How far the index is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// The place of the last event that is found.
+    pub(crate) position: u64,
+    /// How often it was thrown away.
+    pub(crate) rebuilds: u64,
+    /// Rises with each commit.
+    pub(crate) commits: u64,
+}
+
+/// Why the index cannot go on.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error("{0}")]
+    Engine(#[from] TantivyError),
+    #[error("{0}")]
+    Store(#[from] ReplicaError),
+    #[error("{0}")]
+    Disk(#[from] io::Error),
+    #[error("it is of another program or another archive")]
+    Other,
+}
+
+impl Failed {
+    /// Whether the index is what is wrong, and not the disk or the archive.
+    fn spoils(&self) -> bool {
+        match self {
+            Failed::Engine(error) => !matches!(
+                error,
+                TantivyError::IoError(_)
+                    | TantivyError::OpenWriteError(_)
+                    | TantivyError::ErrorInThread(_)
+                    | TantivyError::SystemError(_)
+                    | TantivyError::LockFailure(..)
+            ),
+            Failed::Store(_) | Failed::Disk(_) => false,
+            Failed::Other => true,
+        }
+    }
+}
+
+struct Open {
+    index: Index,
+    writer: IndexWriter,
+    fields: Fields,
+    reached: Reached,
+}
+
+/// What the thread has.
+pub(crate) struct Indexer {
+    // Dropped first: who sees the channel of the progress closed knows that nothing is written any more.
+    open: Option<Open>,
+    replica: Replica,
+    directory: SealedDirectory,
+    orders: Arc<Orders>,
+    progress: watch::Sender<Progress>,
+    /// Held while files come and go all at once, so that nobody opens half of them.
+    turning: Arc<Mutex<()>>,
+}
+
+impl Indexer {
+    /// An indexer that has not begun.
+    pub(crate) fn new(
+        replica: Replica,
+        directory: SealedDirectory,
+        orders: Arc<Orders>,
+        progress: watch::Sender<Progress>,
+        turning: Arc<Mutex<()>>,
+    ) -> Indexer {
+        Indexer { open: None, replica, directory, orders, progress, turning }
+    }
+
+    /// Works until it is told to stop.
+    pub(crate) fn run(mut self) {
+        let mut failures = 0;
+        loop {
+            let order = self.orders.next(self.open.is_some().then_some(IDLE));
+            let result = match order {
+                Order::Stop => return,
+                Order::Idle => {
+                    self.close();
+                    continue;
+                }
+                Order::Rebuild => self.rebuild().and_then(|()| self.catch_up()),
+                Order::CatchUp => self.catch_up(),
+            };
+            let Err(error) = result else {
+                failures = 0;
+                continue;
+            };
+            failures += 1;
+            let again = self.directory.damaged() || error.spoils() || failures % PATIENCE == 0;
+            // An error of the engine may name a file by its inner name, which says nothing of what is in it.
+            tracing::warn!(%error, again, failures, "the search index cannot go on");
+            self.close();
+            if again && let Err(error) = self.rebuild() {
+                tracing::warn!(%error, "the search index cannot be made again yet");
+            }
+            // The first time at once, then more and more rarely, for a disk may be full for long.
+            self.orders.later(if failures == 1 { Duration::ZERO } else { Duration::from_secs(1 << failures.min(8)) });
+        }
+    }
+
+    /// Throws the index away.
+    fn rebuild(&mut self) -> Result<(), Failed> {
+        self.close();
+        let _turning = self.turning.lock();
+        self.directory.clear()?;
+        self.progress.send_modify(|progress| {
+            progress.position = 0;
+            progress.rebuilds += 1;
+        });
+        tracing::info!("the search index is made again");
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        if let Some(Open { writer, .. }) = self.open.take() {
+            // What is not committed is read again.
+            let _ = writer.wait_merging_threads();
+        }
+        self.directory.forget();
+    }
+
+    /// The index and how far it is, opened if it is not.
+    fn opened(&mut self) -> Result<&mut Open, Failed> {
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => {
+                let (index, fields, reached) = self.found()?;
+                let options = IndexWriterOptions::builder().memory_budget_per_thread(HEAP).num_worker_threads(1);
+                let writer = index.writer_with_options(options.num_merge_threads(1).build())?;
+                writer.set_merge_policy(Box::new(LogMergePolicy::default()));
+                Open { index, writer, fields, reached }
+            }
+        };
+        Ok(self.open.insert(open))
+    }
+
+    /// What there is of an index.
+    fn found(&self) -> Result<(Index, Fields, Reached), Failed> {
+        let _turning = self.turning.lock();
+        if !index::exists(&self.directory).map_err(TantivyError::from)? {
+            self.directory.clear()?;
+            let (index, fields) = index::create(&self.directory)?;
+            return Ok((index, fields, Reached::default()));
+        }
+        let (index, fields) = index::open(&self.directory)?;
+        let reached = match index.load_metas()?.payload {
+            Some(payload) => Reached::read(&payload).ok_or(Failed::Other)?,
+            None => Reached::default(),
+        };
+        if reached.position > 0 {
+            let before = self.replica.snapshot()?.after(reached.position - 1, 1)?;
+            if before.first().map(|event| (event.position, event.id)) != Some((reached.position, reached.event)) {
+                return Err(Failed::Other);
+            }
+        }
+        Ok((index, fields, reached))
+    }
+
+    /// Takes in everything that is kept and not yet in the index.
+    fn catch_up(&mut self) -> Result<(), Failed> {
+        let (replica, directory, orders) = (self.replica.clone(), self.directory.clone(), Arc::clone(&self.orders));
+        let newest = replica.snapshot()?.newest_event()?.map_or(0, |(position, _)| position);
+        if self.open.is_none() {
+            // Looked at before the engine is started: most of the time there is nothing to do at a start.
+            let (_, _, reached) = self.found()?;
+            self.progress.send_modify(|progress| progress.position = reached.position);
+            if reached.position == newest {
+                return Ok(());
+            }
+        }
+        let progress = self.progress.clone();
+        let open = self.opened()?;
+        let begun = Instant::now();
+        let (mut documents, mut bytes, mut checks) = (0, 0, HashSet::new());
+        loop {
+            let (events, changes) = read(&replica, &open.fields, open.reached.position)?;
+            for change in changes {
+                match change {
+                    Change::Put { slot, again, document, bytes: length } => {
+                        if again {
+                            open.writer.delete_term(index::in_slot(&open.fields, &slot));
+                        }
+                        open.writer.add_document(document)?;
+                        documents += 1;
+                        bytes += length;
+                    }
+                    Change::Remove { slot } => drop(open.writer.delete_term(index::in_slot(&open.fields, &slot))),
+                    Change::Check { entity } => drop(checks.insert(entity)),
+                }
+            }
+            let end = events.is_empty();
+            if let Some(last) = events.last() {
+                open.reached = Reached { position: last.position, event: last.id };
+            }
+            if (end && progress.borrow().position != open.reached.position)
+                || documents >= COMMIT_DOCUMENTS
+                || bytes >= COMMIT_BYTES
+            {
+                commit(open, &progress)?;
+                if !checks.is_empty() {
+                    forget(&replica, open, &progress, &checks)?;
+                }
+                if directory.damaged() {
+                    return Err(Failed::Other);
+                }
+                let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+                tracing::debug!(documents, micros, "indexed");
+                (documents, bytes) = (0, 0);
+                checks.clear();
+            }
+            if end || orders.interrupt() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The next events and what they do to the index, in one short snapshot.
+fn read(replica: &Replica, fields: &Fields, after: u64) -> Result<(Vec<Recorded>, Vec<Change>), Failed> {
+    let snapshot = replica.snapshot()?;
+    let mut events = snapshot.after(after, READ_EVENTS)?;
+    let (mut changes, mut bytes, mut taken) = (Vec::new(), 0, 0);
+    for event in &events {
+        let changed = || index::change(fields, &snapshot, event, snapshot.record(event.position)?.as_ref());
+        match changed() {
+            Ok(change) => changes.extend(change),
+            // What cannot be read cannot be found; all else can.
+            Err(ReplicaError::Damaged(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        bytes += event.header.body_len as usize;
+        taken += 1;
+        if bytes >= READ_BYTES {
+            break;
+        }
+    }
+    events.truncate(taken);
+    Ok((events, changes))
+}
+
+fn commit(open: &mut Open, progress: &watch::Sender<Progress>) -> Result<(), Failed> {
+    let mut prepared = open.writer.prepare_commit()?;
+    prepared.set_payload(&open.reached.payload());
+    prepared.commit()?;
+    progress.send_modify(|progress| {
+        progress.position = open.reached.position;
+        progress.commits += 1;
+    });
+    Ok(())
+}
+
+/// Removes documents of these things that the archive no longer has, from the files too and not by a mark alone: what was
+/// erased must not lie in the index until it happens to be merged.
+fn forget(
+    replica: &Replica,
+    open: &mut Open,
+    progress: &watch::Sender<Progress>,
+    entities: &HashSet<[u8; 16]>,
+) -> Result<(), Failed> {
+    let reader = open.index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+    let searcher = reader.searcher();
+    let mut gone = false;
+    for entity in entities {
+        let query = TermQuery::new(index::of_entity(&open.fields, entity), IndexRecordOption::Basic);
+        for address in searcher.search(&query, &DocSetCollector)? {
+            let columns = searcher.segment_reader(address.segment_ord).fast_fields();
+            let (kind, position) = (columns.u64("kind")?.first(address.doc_id), columns.u64("position")?.first(address.doc_id));
+            let (Some(kind), Some(position)) = (kind, position) else { continue };
+            if replica.snapshot()?.record(position)?.is_none() {
+                open.writer.delete_term(index::in_slot(&open.fields, &index::slot_of(kind, position, entity)));
+                gone = true;
+            }
+        }
+    }
+    drop(searcher);
+    if gone {
+        commit(open, progress)?;
+        let with_marks = open.index.searchable_segment_metas()?.into_iter().filter(|segment| segment.has_deletes());
+        for segment in with_marks.map(|segment| segment.id()).collect::<Vec<_>>() {
+            // It fails for one that is being merged anyway, which does the same.
+            let _ = open.writer.merge(&[segment]).wait();
+        }
+        open.writer.garbage_collect_files().wait()?;
+    }
+    Ok(())
+}
