@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use tend::{Flight, Log, Tail};
 
+use super::search::SearchArgs;
 use crate::levels::Levels;
 
 /// A person's own AI operating system, on their own machine.
@@ -62,6 +63,10 @@ pub enum Command {
     Chat(Chat),
     /// List conversations, or show one
     History(History),
+    /// Find what was said, titles, files and goals by their words
+    Search(SearchArgs),
+    /// Make the search index again from what is kept
+    Reindex,
     /// List skills, show one, add or remove your own
     Skills(Skills),
     /// List the processes, or what is enforced on them

@@ -16,6 +16,7 @@ mod policy;
 mod prove;
 mod ps;
 mod reset;
+mod search;
 mod session;
 mod sign_in;
 mod skills;
@@ -99,6 +100,8 @@ async fn with_session(session: &Session, common: &Common, command: Command) -> O
         Command::Run(args) => turn::run(session, common, args).await,
         Command::Chat(args) => turn::chat(session, common, args).await,
         Command::History(args) => history::history(session, common, args).await,
+        Command::Search(args) => search::search(session, common, args).await,
+        Command::Reindex => search::reindex(session, common).await,
         Command::Skills(args) => skills::skills(session, common, args).await,
         Command::Lock => lock(session).await,
         Command::Serve => serve(session, common).await,
