@@ -39,6 +39,9 @@ const COMMIT_BYTES: usize = 8 << 20;
 const READ_EVENTS: usize = 128;
 const READ_BYTES: usize = 1 << 20;
 
+/// Share of documents of a file that were replaced or removed, from which on it is written anew without them.
+const REPLACED: f32 = 0.3;
+
 /// How long the index stays open when nothing is kept.
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -178,7 +181,9 @@ impl Indexer {
                 let (index, fields, reached) = self.found()?;
                 let options = IndexWriterOptions::builder().memory_budget_per_thread(HEAP).num_worker_threads(1);
                 let writer = index.writer_with_options(options.num_merge_threads(1).build())?;
-                writer.set_merge_policy(Box::new(LogMergePolicy::default()));
+                let mut policy = LogMergePolicy::default();
+                policy.set_del_docs_ratio_before_merge(REPLACED);
+                writer.set_merge_policy(Box::new(policy));
                 Open { index, writer, fields, reached }
             }
         };

@@ -24,7 +24,7 @@ use super::{
     index::{self, Fields},
     indexer::Progress,
     orders::Orders,
-    query::{Clause, Question},
+    query::Question,
     sealed_directory::SealedDirectory,
     snippet::snippet,
 };
@@ -143,11 +143,15 @@ impl Searcher {
     /// What the archive says of them.
     fn hits(&self, ranks: &[Rank], asked: &Asked, searched: u64) -> Result<Answer, ReplicaError> {
         let more = ranks.len() > asked.skip + asked.limit;
-        let snapshot = self.replica.snapshot()?;
         let mut hits = Vec::new();
         for rank in ranks.iter().skip(asked.skip).take(asked.limit) {
-            match hit(&snapshot, rank, &asked.question.wanted) {
-                Ok(found) => hits.extend(found),
+            // A snapshot for each: to look through a long text takes longer than one may be held.
+            let found = hit(&self.replica.snapshot()?, rank);
+            match found {
+                Ok(found) => hits.extend(found.map(|(mut hit, text)| {
+                    (hit.snippet, hit.marks) = snippet(&text, &asked.question.wanted);
+                    hit
+                })),
                 // It is there and cannot be read; `verify` says so, and the others are shown.
                 Err(ReplicaError::Damaged(_)) => {}
                 Err(error) => return Err(error),
@@ -157,8 +161,8 @@ impl Searcher {
     }
 }
 
-/// An event as a hit; `None` if it is no more what the index believes.
-fn hit(snapshot: &Snapshot<'_>, rank: &Rank, clauses: &[Clause]) -> Result<Option<Hit>, ReplicaError> {
+/// An event as a hit, and its text; `None` if it is no more what the index believes.
+fn hit(snapshot: &Snapshot<'_>, rank: &Rank) -> Result<Option<(Hit, String)>, ReplicaError> {
     let Some(Record { event, body }) = snapshot.record(rank.position)? else { return Ok(None) };
     let entity = event.header.entity;
     let conversation = snapshot.conversation(&entity)?;
@@ -184,18 +188,18 @@ fn hit(snapshot: &Snapshot<'_>, rank: &Rank, clauses: &[Clause]) -> Result<Optio
         }
         _ => return Ok(None),
     };
-    let (snippet, marks) = snippet(&text, clauses);
-    Ok(Some(Hit {
+    let hit = Hit {
         kind,
         conversation: (kind != HitKind::File).then_some(ConversationId(entity)),
         message,
         author,
         event: event.id,
         title,
-        snippet,
-        marks,
+        snippet: String::new(),
+        marks: Vec::new(),
         at_ms: event.clock().millis(),
         // Saturates, and is never negative.
         score: (rank.score * 1000.0) as u32,
-    }))
+    };
+    Ok(Some((hit, text)))
 }

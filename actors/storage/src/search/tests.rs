@@ -279,6 +279,52 @@ fn an_index_that_is_missing_damaged_or_of_others_is_made_again() {
     });
 }
 
+/// What the archive has no longer is not shown, and is gone from the index when anything happens to what it belonged to.
+#[test]
+fn what_was_erased_is_gone_from_the_index() {
+    story(async |mut world| {
+        world.begin(1, "title").await;
+        let kept = world.say(1, "kept words").await;
+        world.check("kept", &[kept]).await;
+        let gone = 9999;
+        let mut world = world
+            .restart(|before| {
+                let (index, fields) = index::open(&before.search.directory).expect("an index");
+                let payload = index.load_metas().expect("read").payload.expect("a payload");
+                let mut writer: IndexWriter = index.writer_with_num_threads(1, 15_000_000).expect("a writer");
+                let mut document = TantivyDocument::new();
+                document.add_bytes(fields.slot, &index::slot_of(index::MESSAGE, gone, &entity(1)));
+                document.add_bytes(fields.entity, &entity(1));
+                document.add_u64(fields.kind, index::MESSAGE);
+                document.add_u64(fields.position, gone);
+                document.add_u64(fields.at, 0);
+                document.add_text(fields.text, "erasedword kept");
+                writer.add_document(document).expect("taken");
+                let mut commit = writer.prepare_commit().expect("prepared");
+                commit.set_payload(&payload);
+                commit.commit().expect("committed");
+                writer.wait_merging_threads().expect("done");
+            })
+            .await;
+        let documents_with = |world: &World, word: &str| {
+            let (index, fields) = index::open(&world.search.directory).expect("an index");
+            let reader: tantivy::IndexReader =
+                index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().expect("a reader");
+            reader.searcher().doc_freq(&tantivy::Term::from_field_text(fields.text, word)).expect("a number")
+        };
+        assert_eq!((documents_with(&world, "erasedword"), documents_with(&world, "kept")), (1, 2));
+        world.check("erasedword", &[]).await;
+        world.check("kept", &[kept]).await;
+        // What a newer program writes about it, as an erasure is to this one.
+        world.keep(entity(1), Body::Unknown(999)).await;
+        world.check("kept", &[kept]).await;
+        // Those that are only marked as removed would be counted.
+        until(|| documents_with(&world, "erasedword") == 0).await;
+        assert_eq!(documents_with(&world, "kept"), 1);
+        assert_eq!(world.search.progress.borrow().rebuilds, 0);
+    });
+}
+
 #[test]
 fn no_write_waits_for_an_index_that_stands_still() {
     story(async |mut world| {

@@ -86,6 +86,14 @@ impl<'t> Tokens<'t> {
         }
         let cluster = self.text[start..].graphemes(true).next().unwrap_or_default();
         self.at += cluster.len();
+        let mut letters = cluster.chars();
+        if let (Some(letter), None) = (letters.next(), letters.next())
+            && is_settled(letter)
+        {
+            self.end_word();
+            self.character(letter, start);
+            return true;
+        }
         if let Some(picture) = cluster.chars().next().filter(|letter| is_picture(*letter)) {
             self.picture(cluster, picture, start);
             return true;
@@ -243,9 +251,15 @@ fn is_picture(letter: char) -> bool {
     matches!(letter as u32, 0x2190..=0x21FF | 0x2300..=0x23FF | 0x2600..=0x27BF | 0x2B00..=0x2BFF | 0x1F000..=0x1FAFF)
 }
 
-/// Whether a text has characters of scripts without spaces.
+/// Whether a text has characters of scripts without spaces, or what may become one when it is folded.
 pub(crate) fn has_unspaced(text: &str) -> bool {
-    !text.is_ascii() && text.nfkc().any(is_unspaced)
+    let becomes = |letter: char| matches!(letter as u32, 0x3200..=0x33FF | 0xFF65..=0xFFDC | 0x1F200..=0x1F2FF);
+    !text.is_ascii() && text.chars().any(|letter| is_unspaced(letter) || becomes(letter))
+}
+
+/// Characters of scripts without spaces that no folding changes: most of them by far.
+fn is_settled(letter: char) -> bool {
+    matches!(letter as u32, 0x3041..=0x3096 | 0x30A1..=0x30FA | 0x4E00..=0x9FFF | 0xAC00..=0xD7A3)
 }
 
 /// The tokenizer of the words and pairs.
@@ -354,6 +368,19 @@ mod tests {
         check("می\u{200C}خواهم", &["میخواهم"]);
         check("हिन्दी", &["हिन्दी"]);
         check("\u{200F}שלום\u{200E} abc", &["שלום", "abc"]);
+    }
+
+    #[test]
+    fn the_short_ways_lead_to_the_same() {
+        for letter in '\0'..=char::MAX {
+            let folded: Vec<char> = std::iter::once(letter).nfkc().collect();
+            assert!(!is_settled(letter) || (is_unspaced(letter) && folded == [letter]), "{:x}", letter as u32);
+            assert!(
+                !folded.iter().any(|letter| is_unspaced(*letter)) || has_unspaced(&letter.to_string()),
+                "{:x}",
+                letter as u32
+            );
+        }
     }
 
     #[test]

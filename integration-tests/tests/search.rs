@@ -1,0 +1,247 @@
+//! What was kept is found by its words: after restarts, kills and damage to the index, and nothing of it lies open.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails loudly")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use integration_tests::{
+    home::Home,
+    scripted_http::{ScriptedHttp, answer},
+    serve::Serve,
+    wire::{Attached, on_wire},
+};
+use ipc::{
+    endpoint::Options,
+    messages::{
+        common::Chunk,
+        storage::{Reindex, Search, WriteFile},
+    },
+};
+use serde_json::Value;
+
+/// How long anything is waited for before the test gives up.
+const GIVE_UP: Duration = Duration::from_secs(120);
+
+/// What is found when everything was looked through.
+fn find(home: &Home, words: &[&str]) -> Vec<Value> {
+    let until = Instant::now() + GIVE_UP;
+    loop {
+        let found = home.run([&["--json", "search"], words].concat()).json();
+        if found["complete"] == true {
+            return found["hits"].as_array().unwrap().clone();
+        }
+        assert!(Instant::now() < until, "it never was complete: {found:#}");
+    }
+}
+
+/// The text of the hits, with what was found in brackets.
+fn shown(hits: &[Value]) -> Vec<String> {
+    let one = |hit: &Value| {
+        let (line, mut text, mut at) = (hit["snippet"].as_str().unwrap(), String::new(), 0);
+        for mark in hit["marks"].as_array().unwrap() {
+            let [from, to] = [0, 1].map(|end| mark[end].as_u64().unwrap() as usize);
+            text.push_str(&format!("{}[{}]", &line[at..from], &line[from..to]));
+            at = to;
+        }
+        text + &line[at..]
+    };
+    hits.iter().map(one).collect()
+}
+
+fn ask(home: &Home, question: &str, said: &str) {
+    let server = ScriptedHttp::start(vec![answer(said)]);
+    home.command(["ask", "-m", "scripted", question]).env("OPENAI_BASE_URL", &server.openai()).run().good();
+}
+
+/// The files of the index.
+fn index(home: &Home) -> Vec<PathBuf> {
+    fn below(directory: &Path, files: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                below(&path, files);
+            } else if path.parent().is_some_and(|parent| parent.ends_with("search")) {
+                files.push(path);
+            }
+        }
+    }
+    let mut files = Vec::new();
+    below(&home.data(), &mut files);
+    files.sort();
+    files
+}
+
+async fn write(attached: &Attached, path: &str, text: &str) {
+    let request = WriteFile { path: path.to_owned(), length: text.len() as u64 };
+    let stream = attached.client.open(&request, Options::default()).unwrap();
+    for chunk in text.as_bytes().chunks(Chunk::SIZE) {
+        assert!(stream.send(&Chunk(chunk.to_vec())).await.unwrap());
+    }
+    stream.end();
+    stream.answer().await.unwrap();
+}
+
+#[test]
+fn i_find_what_was_said_and_open_it() {
+    let home = Home::new();
+    ask(&home, "Where does the Glockenspiel stand?", "It stands beside the marimba in 東京都, as the Überseebrücke does not.");
+    ask(&home, "And the harp?", "In the attic. 한국어 책은 책상 위에.");
+    home.run(["ask", "5 miles in km"]).good();
+    let hits = find(&home, &["marimba"]);
+    assert_eq!(shown(&hits), ["It stands beside the [marimba] in 東京都, as the Überseebrücke does not."]);
+    assert_eq!((&hits[0]["kind"], &hits[0]["author"]), (&"message".into(), &"assistant".into()));
+    for (words, count) in [
+        (&["京"] as &[&str], 1),
+        (&["東京"], 1),
+        (&["京都"], 1),
+        (&["都東"], 0),
+        (&["책"], 1),
+        (&["국어"], 1),
+        (&["uberseebrucke"], 1),
+        (&["\"beside the marimba\""], 1),
+        (&["\"marimba the beside\""], 0),
+        (&["marim*"], 1),
+        (&["stand*", "--author", "assistant"], 1),
+        (&["glockenspiel", "--author", "me"], 1),
+        (&["glockenspiel", "--kind", "title"], 1),
+        (&["marimba", "--after", "2020-01-01"], 1),
+        (&["marimba", "--before", "2020-01-01"], 0),
+        (&["the -marimba", "--author", "assistant"], 1),
+    ] {
+        assert_eq!(find(&home, words).len(), count, "{words:?}");
+    }
+    let conversation = hits[0]["conversation"].as_str().unwrap();
+    assert_eq!(find(&home, &["the", "--in", &conversation[..8], "--author", "assistant"]).len(), 1);
+    let text = home.run(["search", "marimba"]).good();
+    let id = text.split_whitespace().skip_while(|word| *word != "history").nth(1).unwrap();
+    assert!(text.contains("beside the marimba") && !text.contains('\u{1b}'), "{text:?}");
+    assert!(home.run(["history", id]).good().contains("Überseebrücke"));
+    let nothing = home.run(["search", "nowhere"]);
+    assert!(nothing.err.contains("Nothing was found"), "{nothing:?}");
+    for bad in [&["search"] as &[&str], &["search", "x", "--kind", "cat"], &["search", "x", "--before", "yesterday"]] {
+        home.run(bad.iter().copied()).bad(2);
+    }
+    let long = "x".repeat(2000);
+    for bad in ["\"never ends", "!!!", &long] {
+        let outcome = home.run(["search", bad]);
+        assert!(outcome.code != 0 && outcome.err.contains("a ") && outcome.out.is_empty(), "{outcome:?}");
+    }
+    home.assert_empty();
+}
+
+#[test]
+fn whatever_happens_to_the_index_is_mended() {
+    let home = Home::new();
+    ask(&home, "Where does the Glockenspiel stand?", "Beside the marimba in 東京都.");
+    assert_eq!(find(&home, &["marimba"]).len(), 1);
+    home.assert_empty();
+    let files = index(&home);
+    assert!(files.len() > 3, "{files:?}");
+    for number in 0..files.len() {
+        // Another name for each file in each index, so it is the file in this place of the list.
+        let files = index(&home);
+        let Some(path) = files.get(number) else { break };
+        let mut bytes = fs::read(path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(path, bytes).unwrap();
+        assert_eq!(find(&home, &["marimba"]).len(), 1, "bit flipped in file {number}");
+        assert_eq!(find(&home, &["京都"]).len(), 1, "bit flipped in file {number}");
+        home.assert_empty();
+    }
+    for path in index(&home) {
+        fs::remove_file(path).unwrap();
+    }
+    assert_eq!(find(&home, &["marimba"]).len(), 1, "all files removed");
+    let made = home.run(["--json", "reindex"]).json();
+    assert!(made["searched"].as_u64().unwrap() > 0 && made["bytes"].as_u64().unwrap() > 0, "{made}");
+    assert_eq!(find(&home, &["marimba"]).len(), 1, "made again by hand");
+    home.assert_empty();
+}
+
+/// The archive dies in the middle of making its index, while others write.
+#[test]
+fn a_kill_in_the_middle_costs_nothing_and_no_write_is_refused() {
+    const FILES: usize = 150;
+    let home = Home::new();
+    let serve = Serve::start(&home);
+    on_wire(async {
+        let attached = Attached::to(&home);
+        attached.demo().await;
+        let words: String = (0..3000).map(|number| format!("word{} 東京都{number} ", number % 900)).collect();
+        for number in 0..FILES {
+            write(&attached, &format!("user/file{number}.md"), &format!("marimba number{number}\n{words}")).await;
+        }
+    });
+    for round in 0..3 {
+        on_wire(async {
+            let attached = Attached::to(&home);
+            attached.demo().await;
+            let client = &attached.client;
+            let search = Search { question: "marimba kind:file".to_owned(), skip: 0, limit: 1 };
+            let making = async { client.call(&Reindex).await };
+            let writing = async {
+                // From when it was thrown away until the kill, every write is acknowledged.
+                let until = Instant::now() + GIVE_UP;
+                while client.call(&search).await.unwrap().complete {
+                    assert!(Instant::now() < until, "it is never made again");
+                }
+                for number in 0..20 {
+                    write(&attached, &format!("user/meanwhile{round}-{number}.md"), "xylophone").await;
+                }
+                serve.process("storage").signal(libc::SIGKILL);
+            };
+            let (made, ()) = tokio::join!(making, writing);
+            // It may have been done before the kill.
+            println!("round {round}: {made:?}");
+        });
+        let until = Instant::now() + GIVE_UP;
+        while home.run(["history"]).code != 0 {
+            assert!(Instant::now() < until, "the archive does not come back");
+            thread::sleep(Duration::from_millis(50));
+        }
+        let limit = (FILES + 1).to_string();
+        assert_eq!(find(&home, &["marimba", "--kind", "file", "--limit", &limit]).len(), FILES);
+        assert_eq!(find(&home, &["xylophone", "--limit", &limit]).len(), 20 * (round + 1));
+        assert_eq!(find(&home, &["number77"]).len(), 1);
+    }
+    let status = serve.status();
+    let memory = status["processes"].as_array().unwrap().iter().find(|process| process["role"] == "storage").unwrap();
+    println!("storage after it: {memory}");
+}
+
+#[test]
+fn neither_what_was_said_nor_what_was_looked_for_lies_open() {
+    let home = Home::new();
+    let serve = Serve::of(&home, home.command(["--log", "trace", "serve"]));
+    ask(&home, "Where is the canarybird?", "The nightingale sings in 東京都.");
+    for (words, count) in
+        [(&["nightingale"] as &[&str], 1), (&["東京"], 1), (&["sparrowhawk"], 0), (&["\"canarybird sings\""], 0)]
+    {
+        assert_eq!(find(&home, words).len(), count);
+    }
+    home.run(["search", "\"kingfisher"]);
+    home.run(["reindex"]).good();
+    drop(serve);
+    home.assert_empty_but_for_the_socket();
+    let mut read = 0;
+    let mut left = vec![home.data()];
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.is_file() {
+            let bytes = fs::read(&path).unwrap().to_ascii_lowercase();
+            read += 1;
+            for canary in ["canarybird", "nightingale", "sparrowhawk", "kingfisher", "東京", "meta.json"] {
+                let found = bytes.windows(canary.len()).any(|window| window == canary.as_bytes());
+                assert!(!found, "{canary} lies open in {path:?}");
+            }
+        }
+    }
+    assert!(read > 8, "{read} files");
+}
