@@ -165,11 +165,6 @@ impl Snapshot<'_> {
         self.replica.find(&*self.txn, id)
     }
 
-    /// What the event at a place says; nothing if that is erased.
-    pub fn record(&self, position: u64) -> Result<Option<Record>, ReplicaError> {
-        self.replica.record(&*self.txn, position)
-    }
-
     /// Headers of this device's events that have no signature yet, oldest first. What it wrote under a key it has no
     /// longer stays unsigned.
     pub fn unsigned(&self, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, ReplicaError> {
