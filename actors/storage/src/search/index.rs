@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use replica::{
     Record, Recorded, ReplicaError, Snapshot,
-    body::{Author, Body, Message, Part},
+    body::{Author, Body, FileBody, Message, Part},
 };
 use tantivy::{
     Index, IndexSettings, TantivyDocument, Term,
@@ -140,6 +140,9 @@ impl Reached {
     }
 }
 
+/// Largest file whose text is looked through, in bytes. Of larger ones only the path is.
+const MAX_TEXT: u64 = 4 << 20;
+
 /// What an event does to the index.
 pub(crate) enum Change {
     /// This is found from now on; what was in the slot is not.
@@ -180,7 +183,8 @@ pub(crate) fn change(
         }
         Some(Body::File(file)) => {
             let holds = snapshot.file_view(&entity)?.is_some_and(|view| view.position == event.position);
-            let texts = [Cow::Borrowed(file.path.as_str()), file_text(&file.bytes)];
+            let text = if holds { file_text(snapshot, file)? } else { String::new() };
+            let texts = [Cow::Borrowed(file.path.as_str()), Cow::Owned(text)];
             holds.then(|| put(fields, slot(FILE, &entity), true, document(fields, FILE, event), &texts))
         }
         Some(Body::FileRemoved(_)) => {
@@ -210,12 +214,19 @@ pub(crate) fn message_texts(message: &Message) -> Vec<Cow<'_, str>> {
     said.chain(message.attachments.iter().map(|attached| Cow::Borrowed(attached.name.as_str()))).collect()
 }
 
-/// The text of a file; empty if it is none.
-pub(crate) fn file_text(bytes: &[u8]) -> Cow<'_, str> {
-    match str::from_utf8(bytes) {
-        Ok(text) if !text.contains('\0') => Cow::Borrowed(text),
-        _ => Cow::Borrowed(""),
+/// The text of a file; empty if it is none, or larger than [`MAX_TEXT`], or cannot be read, which is for the check of the
+/// archive to say.
+pub(crate) fn file_text(snapshot: &Snapshot<'_>, file: &FileBody) -> Result<String, ReplicaError> {
+    if file.length() > MAX_TEXT {
+        return Ok(String::new());
     }
+    let bytes = match snapshot.whole(file.clone().content()) {
+        Ok(bytes) => bytes,
+        Err(ReplicaError::Damaged(_)) => return Ok(String::new()),
+        Err(error) => return Err(error),
+    };
+    let text = String::from_utf8(bytes).unwrap_or_default();
+    Ok(if text.contains('\0') { String::new() } else { text })
 }
 
 fn document(fields: &Fields, kind: u64, event: &Recorded) -> TantivyDocument {

@@ -184,7 +184,7 @@ fn hit(snapshot: &Snapshot<'_>, rank: &Rank) -> Result<Option<(Hit, String)>, Re
             (HitKind::Title, title(), body.title.clone())
         }
         body::Body::File(file) if snapshot.file_view(&entity)?.is_some_and(|view| view.position == rank.position) => {
-            (HitKind::File, file.path.clone(), index::file_text(&file.bytes).into_owned())
+            (HitKind::File, file.path.clone(), index::file_text(snapshot, file)?)
         }
         _ => return Ok(None),
     };

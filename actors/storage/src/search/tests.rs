@@ -9,7 +9,7 @@ use ipc::{
 use proptest::prelude::*;
 use replica::{
     Draft, Kept, StoreKeys,
-    body::{self, Body, FileBody, FileRemoved, Part, Title, Trace},
+    body::{self, Body, Content, FileBody, FileRemoved, Part, Title, Trace},
 };
 use tantivy::{Directory as _, IndexWriter, ReloadPolicy, TantivyDocument, directory::META_LOCK};
 
@@ -78,7 +78,7 @@ impl World {
     }
 
     async fn file(&mut self, number: u8, path: &str, text: &str) -> Kept {
-        let body = FileBody { path: path.to_owned(), bytes: text.as_bytes().to_vec() };
+        let body = FileBody::new(path.to_owned(), Content::Bytes(text.as_bytes().to_vec()));
         self.keep(entity(number), Body::File(body)).await
     }
 
