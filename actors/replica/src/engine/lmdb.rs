@@ -18,6 +18,8 @@ use heed::{
 use super::{Engine, Reading, Rows, Writing};
 use crate::{Damage, ReplicaError, tables::Table};
 
+mod length;
+
 /// Address space reserved for the map, and so the most the database may grow to. Reserved, not used.
 const MAP_SIZE: usize = 64 << 30;
 
@@ -270,13 +272,19 @@ fn make(directory: &Path) -> Result<(), ReplicaError> {
 
 /// A file that was cut off would end the process the moment a missing page is touched, so it is measured first.
 fn check_length(env: &Env<WithoutTls>, directory: &Path) -> Result<(), ReplicaError> {
-    let page = u64::from(env.stat().page_size);
-    let wanted = (env.info().last_page_number as u64 + 1) * page;
-    let length = fs::metadata(directory.join(DATA))?.len();
-    if length < wanted {
-        return Err(Damage::File(format!("it has {length} bytes of at least {wanted}")).into());
+    let page = env.stat().page_size as usize;
+    let info = env.info();
+    let (last, transaction) = (info.last_page_number as u64, info.last_txn_id as u64);
+    let bytes = fs::metadata(directory.join(DATA))?.len();
+    if bytes >= (last + 1) * page as u64 {
+        return Ok(());
     }
-    Ok(())
+    // LMDB's locks are on its other file, so that this one may be opened and closed.
+    let file = fs::File::open(directory.join(DATA))?;
+    if (length::Length { file: &file, bytes, page, last, transaction }).is_enough() {
+        return Ok(());
+    }
+    Err(Damage::File(format!("it has {bytes} bytes of at least {}", (last + 1) * page as u64)).into())
 }
 
 impl From<heed::Error> for ReplicaError {
