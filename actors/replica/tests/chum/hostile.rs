@@ -3,7 +3,7 @@
 use ed25519_dalek::SigningKey;
 use ipc::event::{Clock, EventHeader};
 use replica::chum::{
-    BadParcel, Blame, Fault, Head, Parcel, PeerFault, Range, Session, Settings, Span,
+    BadParcel, Blame, Fault, Head, Parcel, PeerFault, Range, Session, Settings, Side, Span,
     limits::{self, LEAST_CREDIT, MAX_FRAME},
     message::{Done, Fin, Heads, Hello, Live, Message, Offer, Parcels, Pull, Reconcile, Reconciled, Want, WantEntity, Wants},
     records::Packed,
@@ -339,6 +339,79 @@ fn a_clock_far_ahead_is_no_crime() {
     puppet.say(done(1)).unwrap();
     assert_eq!(puppet.side.ids().len(), 1);
     assert!(Clock::from_millis(puppet.side.now) < Clock::from_millis(ahead.now));
+}
+
+/// Two events by two devices, the second of which has seen the first; both are ahead of the archive's clock.
+fn cause_and_effect() -> (Memory, Memory) {
+    let (mut cause, mut effect) = (Memory::new(66), Memory::new(67));
+    (cause.now, effect.now) = (cause.now + 2 * 3_600_000, effect.now + 2 * 3_600_000);
+    cause.write(2, 1, b"cause");
+    crate::line::sync(&mut cause, &mut effect);
+    effect.write(2, 1, b"effect");
+    (cause, effect)
+}
+
+fn only(side: &Memory) -> Parcel {
+    let heads = side.heads().unwrap();
+    let own = heads.iter().find(|head| head.author == side.author()).unwrap();
+    side.parcels(&[own.id], 1).unwrap().remove(0).unwrap()
+}
+
+#[test]
+fn time_that_passes_within_a_range_lets_no_effect_in_before_its_cause() {
+    let (cause, effect) = cause_and_effect();
+    let mut puppet = Puppet::greeted();
+    let heads = Packed(effect.heads().unwrap());
+    puppet.say(Message::Heads(Heads { heads, answer: true })).unwrap();
+    puppet.say(parcels(1, vec![only(&cause)])).unwrap();
+    puppet.side.now = effect.now;
+    puppet.say(parcels(1, vec![only(&effect)])).unwrap();
+    puppet.side.check_no_hole();
+    assert_eq!(puppet.side.ids().len(), 1);
+}
+
+#[test]
+fn time_that_passes_between_news_lets_no_effect_in_before_its_cause() {
+    let (cause, effect) = cause_and_effect();
+    let mut puppet = Puppet::greeted();
+    puppet.say(Message::Heads(Heads { heads: Packed(vec![]), answer: true })).unwrap();
+    assert!(messages(&puppet.heard).contains(&Message::Live(Live {})));
+    puppet.say(parcels(0, vec![only(&cause)])).unwrap();
+    puppet.side.now = effect.now;
+    puppet.say(parcels(0, vec![only(&effect)])).unwrap();
+    puppet.side.check_no_hole();
+    assert_eq!(puppet.side.ids().len(), 1);
+    // The heads are compared again, and both come.
+    let heads = Packed(effect.heads().unwrap());
+    puppet.say(Message::Heads(Heads { heads, answer: true })).unwrap();
+    puppet.say(parcels(1, vec![only(&cause), only(&effect)])).unwrap();
+    puppet.say(done(1)).unwrap();
+    assert_eq!(puppet.side.ids().len(), 3);
+    let news = effect.compose(2, 1, b"news");
+    puppet.say(parcels(0, vec![news])).unwrap();
+    assert_eq!(puppet.side.ids().len(), 4, "news are taken again");
+}
+
+#[test]
+fn who_gives_no_credit_gets_no_more() {
+    let mut puppet = Puppet::greeted();
+    for number in 0..12 {
+        puppet.side.write(2, 1, &vec![number; 1 << 20]);
+    }
+    let range = Range { author: puppet.side.author(), after: 0, after_id: [0; 32], upto: 13 };
+    let mut heard = 0;
+    puppet.say(Message::Pull(Pull { request: 1, ranges: Packed(vec![range]) })).unwrap();
+    for _ in 0..100 {
+        heard += puppet.heard.len();
+        puppet.raw(&[]).unwrap();
+    }
+    assert!((3 << 20..limits::CREDIT as usize).contains(&heard), "{heard} bytes");
+    puppet.say(Message::Credit(replica::chum::message::Credit { bytes: 4 << 20 })).unwrap();
+    for _ in 0..100 {
+        heard += puppet.heard.len();
+        puppet.raw(&[]).unwrap();
+    }
+    assert!((7 << 20..2 * limits::CREDIT as usize).contains(&heard), "{heard} bytes");
 }
 
 #[test]
