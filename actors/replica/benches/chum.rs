@@ -13,7 +13,7 @@ use replica::chum::{
 };
 
 const OBJECTS: u64 = 1_000_000;
-const RUNS: usize = 3;
+const RUNS: usize = 5;
 const PARCELS: u8 = 5;
 const AUTHOR: Author = [1; 32];
 
