@@ -147,9 +147,12 @@ fn a_power_cut_while_the_store_is_made_leaves_one_that_can_be_made() {
 fn a_disk_that_lies_about_a_sync_is_found_out() {
     let mut chance = Chance::new();
     let recorded = recorded(60, &mut chance);
-    let data = |op: &Op| matches!(op, Op::Sync { .. });
+    let packs = |op: &Op| matches!(op, Op::Create { name, .. } if name.starts_with("blobs/"));
+    let packs: Vec<usize> = recorded.ops.iter().filter(|op| packs(op)).filter_map(Op::file).collect();
+    let data = |op: &Op| matches!(op, Op::Sync { file, .. } if !packs.contains(file));
+    let chunks = |op: &Op| matches!(op, Op::Sync { file, .. } if packs.contains(file));
     let root = |op: &Op| matches!(op, Op::Write { through: true, .. });
-    for (what, lies) in [("the pages", &data as &dyn Fn(&Op) -> bool), ("the root", &root)] {
+    for (what, lies) in [("the pages", &data as &dyn Fn(&Op) -> bool), ("the root", &root), ("the chunks", &chunks)] {
         let images: Vec<Fallen> = (0..60)
             .map(|_| {
                 let half = recorded.ops.len() / 2;

@@ -43,6 +43,16 @@ pub(crate) enum Op {
     Acknowledged,
 }
 
+impl Op {
+    /// The file that appears by it.
+    pub(crate) fn file(&self) -> Option<usize> {
+        match self {
+            Op::Create { file, .. } => Some(*file),
+            _ => None,
+        }
+    }
+}
+
 struct Recording {
     directory: PathBuf,
     names: BTreeMap<String, usize>,
