@@ -16,8 +16,8 @@ use replica::{
     body::{Body, Content, FileBody},
 };
 
-const LENGTH: usize = 256 << 20;
-const ROUNDS: u8 = 5;
+const LENGTH: usize = 128 << 20;
+const ROUNDS: u8 = 3;
 
 fn noise(seed: u8, bytes: &mut [u8]) {
     blake3::Hasher::new().update(&[seed]).finalize_xof().fill(bytes);

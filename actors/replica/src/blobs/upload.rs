@@ -82,6 +82,9 @@ pub(super) struct State {
     lists: Vec<ByteVec>,
 }
 
+/// Whose an upload is, and how far it is unless its owner was erased.
+type Row = ([u8; 16], Option<State>);
+
 /// Content on its way in. Dropping it gives up what was not entered into the database.
 pub struct Upload {
     replica: Replica,
@@ -341,12 +344,12 @@ impl Snapshot<'_> {
     }
 
     /// An upload as it stands in its table: without a state if its entity was erased.
-    fn upload_row(&self, id: &[u8; 16]) -> Result<Option<([u8; 16], Option<State>)>, ReplicaError> {
+    fn upload_row(&self, id: &[u8; 16]) -> Result<Option<Row>, ReplicaError> {
         let row = self.txn.get(Table::Upload, id)?;
         row.map(|row| self.read_upload(id, row)).transpose()
     }
 
-    pub(super) fn read_upload(&self, id: &[u8], row: &[u8]) -> Result<([u8; 16], Option<State>), ReplicaError> {
+    pub(super) fn read_upload(&self, id: &[u8], row: &[u8]) -> Result<Row, ReplicaError> {
         let damaged = || Damage::Record("uploads");
         let (entity, sealed) = row.split_first_chunk().ok_or_else(damaged)?;
         let Some(key) = self.replica.entity_key(&*self.txn, entity)? else { return Ok((*entity, None)) };
