@@ -46,10 +46,14 @@ impl Taken {
     }
 
     /// Keeps the event that refers to it.
-    pub(crate) async fn keep(self, writer: &WriterHandle, draft: Draft) -> Result<Kept, Refusal> {
+    pub(crate) async fn keep(self, replica: &Replica, writer: &WriterHandle, draft: Draft) -> Result<Kept, Refusal> {
         let (checkpoint, upload) = self.upload.unzip();
+        let is_large = upload.is_some();
         let kept = writer.append_upload(draft, checkpoint).await;
         drop(upload);
+        if is_large && kept.is_err() {
+            collect(replica, writer);
+        }
         kept
     }
 }

@@ -59,7 +59,7 @@ pub(crate) async fn write(
     let entity = entity(replica, &path);
     let mut taken = contents::take(replica, writer, entity, request.length, request.resume, reply).await?;
     let body = Body::File(FileBody::new(path, taken.content()));
-    taken.keep(writer, Draft { entity, body, once: None }).await.map(appended)
+    taken.keep(replica, writer, Draft { entity, body, once: None }).await.map(appended)
 }
 
 pub(crate) async fn read(replica: &Replica, request: ReadFile, reply: &Reply<ReadFile>) -> Result<FileFound, Refusal> {

@@ -26,29 +26,33 @@ const WORTH_COMPRESSING: usize = 16;
 /// The most a list has in bytes.
 const LIST: usize = FANOUT * 40;
 
-/// What compresses chunks, which is costly to make.
-pub(crate) fn compressor() -> Result<Compressor<'static>, ReplicaError> {
-    Ok(Compressor::new(COMPRESSION_LEVEL)?)
+/// Seals chunks one after the other, with what is costly to make or to overwrite made once.
+pub(crate) struct Sealer {
+    compressor: Compressor<'static>,
+    /// `how it is kept ‖ bytes` of the chunk in progress.
+    kept: Zeroizing<Vec<u8>>,
 }
 
-/// Seals a chunk of this name.
-pub(crate) fn seal(
-    keys: &StoreKeys,
-    compressor: &mut Compressor<'_>,
-    entry: &Entry,
-    plain: &[u8],
-) -> Result<Vec<u8>, ReplicaError> {
-    let name = keys.blobs.name(&entry.digest);
-    let mut kept = Zeroizing::new(Vec::with_capacity(1 + plain.len()));
-    let compressed = Zeroizing::new(compressor.compress(plain)?);
-    if compressed.len() + plain.len() / WORTH_COMPRESSING < plain.len() {
-        kept.push(ZSTD);
-        kept.extend_from_slice(&compressed);
-    } else {
-        kept.push(PLAIN);
-        kept.extend_from_slice(plain);
+impl Sealer {
+    pub(crate) fn new() -> Result<Sealer, ReplicaError> {
+        let kept = Zeroizing::new(vec![0; 1 + zstd::zstd_safe::compress_bound(chunker::MAX)]);
+        Ok(Sealer { compressor: Compressor::new(COMPRESSION_LEVEL)?, kept })
     }
-    sealed::seal(&keys.blobs.key(&entry.digest), &[b"chunk", &name], &kept)
+
+    /// Seals a chunk of at most [`chunker::MAX`] bytes.
+    pub(crate) fn seal(&mut self, keys: &StoreKeys, entry: &Entry, plain: &[u8]) -> Result<Vec<u8>, ReplicaError> {
+        let name = keys.blobs.name(&entry.digest);
+        let (how, bytes) =
+            self.kept.split_first_mut().ok_or_else(|| ReplicaError::Engine("there is no room for a chunk".to_owned()))?;
+        let mut length = self.compressor.compress_to_buffer(plain, bytes)?;
+        *how = ZSTD;
+        if length + plain.len() / WORTH_COMPRESSING >= plain.len() {
+            *how = PLAIN;
+            length = plain.len();
+            bytes[..length].copy_from_slice(plain);
+        }
+        sealed::seal(&keys.blobs.key(&entry.digest), &[b"chunk", &name], &self.kept[..1 + length])
+    }
 }
 
 /// Opens a sealed chunk and checks that it is what the entry says; otherwise says what is wrong with it.
@@ -58,9 +62,12 @@ fn open(keys: &StoreKeys, made: Made, entry: &Entry, name: &Name, sealed: &[u8])
         Made::Node => Some(LIST),
     };
     let most = most.ok_or("is said to have a length that no chunk has")?;
-    let kept = sealed::open(&keys.blobs.key(&entry.digest), &[b"chunk", name], sealed).ok_or("is damaged")?;
+    let mut kept = sealed::open(&keys.blobs.key(&entry.digest), &[b"chunk", name], sealed).ok_or("is damaged")?;
     let plain = match kept.split_first() {
-        Some((&PLAIN, bytes)) => Zeroizing::new(bytes.to_vec()),
+        Some((&PLAIN, _)) => {
+            kept.remove(0);
+            kept
+        }
         Some((&ZSTD, bytes)) => Zeroizing::new(zstd::bulk::decompress(bytes, most).map_err(|_| "does not unpack")?),
         _ => return Err("is kept in a way this program does not know"),
     };

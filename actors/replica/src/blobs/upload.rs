@@ -6,11 +6,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use minicbor::{Decode, Encode, bytes::ByteVec};
 use zeroize::Zeroizing;
-use zstd::bulk::Compressor;
 
 use super::{
     Blob, chunker,
-    chunks::{self, place_value},
+    chunks::{Sealer, place_value},
     keys::{Made, Name},
     manifest::{self, Entry, Lists},
     packs::Place,
@@ -100,7 +99,7 @@ pub struct Upload {
     /// The packs of chunks that are not in the database yet, one entry for each chunk.
     appended: Vec<u64>,
     since: u64,
-    compressor: Compressor<'static>,
+    sealer: Sealer,
     /// Something could not be put, so what came after it must not be kept.
     failed: bool,
 }
@@ -125,7 +124,7 @@ pub struct Finished {
 impl Replica {
     /// Begins an upload, or goes on with one of this id where it stands; see [`Upload::offset`].
     pub fn upload(&self, begin: Begin) -> Result<Result<Upload, UploadRefused>, ReplicaError> {
-        let compressor = chunks::compressor()?;
+        let sealer = Sealer::new()?;
         if !self.blobs.held().uploads.insert(begin.id) {
             return Ok(Err(UploadRefused::Busy));
         }
@@ -133,14 +132,15 @@ impl Replica {
             replica: self.clone(),
             begin,
             offset: 0,
-            waiting: Zeroizing::default(),
+            // As much as it ever has, so that no plain bytes stay behind where it grew.
+            waiting: Zeroizing::new(Vec::with_capacity(WAITING)),
             cut: 0,
             whole: Whole::default(),
             lists: Lists::default(),
             relied: HashMap::new(),
             appended: Vec::new(),
             since: 0,
-            compressor,
+            sealer,
             failed: false,
         };
         let snapshot = self.snapshot()?;
@@ -270,7 +270,7 @@ impl Upload {
                 return Ok(entry);
             }
         }
-        let place = blobs.packs.append(&chunks::seal(keys, &mut self.compressor, &entry, plain)?)?;
+        let place = blobs.packs.append(&self.sealer.seal(keys, &entry, plain)?)?;
         self.appended.push(place.pack);
         self.relied.insert(name, Some(place));
         if let Some(chunk) = blobs.held().chunks.get_mut(&name) {
