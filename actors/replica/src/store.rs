@@ -34,12 +34,7 @@ impl Replica {
 
     /// Opens the store that is in this database, or makes one in an empty database. Large content lies in files of the
     /// directory.
-    pub fn on(
-        engine: Arc<dyn Engine>,
-        directory: &Path,
-        keys: StoreKeys,
-        wall: Wall,
-    ) -> Result<Replica, ReplicaError> {
+    pub fn on(engine: Arc<dyn Engine>, directory: &Path, keys: StoreKeys, wall: Wall) -> Result<Replica, ReplicaError> {
         let blobs = Arc::new(Blobs::new(directory, &keys));
         let replica = Replica { engine, keys: Arc::new(keys), blobs, wall };
         format::bring_up(&*replica.engine, &replica.keys)?;

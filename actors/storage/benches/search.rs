@@ -102,7 +102,7 @@ fn archive(texts: impl Iterator<Item = String>) -> Archive {
     let first = writer.write(|batch| batch.append(&begin)).unwrap().unwrap().position + 1;
     while texts.peek().is_some() {
         let drafts: Vec<Draft> = texts.by_ref().take(TOGETHER).map(|(number, text)| draft(number, text)).collect();
-        writer.write(|batch| drafts.iter().try_for_each(|draft| batch.append(draft).map(|kept| drop(kept.unwrap())))).unwrap();
+        writer.write(|batch| drafts.iter().try_for_each(|draft| batch.append(draft).map(|kept| assert!(kept.is_ok())))).unwrap();
     }
     Archive { directory, replica, first }
 }

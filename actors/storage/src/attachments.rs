@@ -37,7 +37,9 @@ pub(crate) async fn put(
         Content::Bytes(bytes) => replica.keys().blind("attachment", &[&entity, bytes]),
         Content::Blob(blob) => replica.keys().blind("large attachment", &[&entity, &blob.hash]),
     };
-    taken.keep(replica, writer, Draft { entity, body: Body::Attachment(Attachment::new(Some(id), content)), once: Some(id) }).await?;
+    taken
+        .keep(replica, writer, Draft { entity, body: Body::Attachment(Attachment::new(Some(id), content)), once: Some(id) })
+        .await?;
     Ok(Attached { id: AttachmentId(id), name, length: request.length })
 }
 
