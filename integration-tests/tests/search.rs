@@ -77,7 +77,7 @@ fn index(home: &Home) -> Vec<PathBuf> {
 }
 
 async fn write(attached: &Attached, path: &str, text: &str) {
-    let request = WriteFile { path: path.to_owned(), length: text.len() as u64 };
+    let request = WriteFile::new(path.to_owned(), text.len() as u64);
     let stream = attached.client.open(&request, Options::default()).unwrap();
     for chunk in text.as_bytes().chunks(Chunk::SIZE) {
         assert!(stream.send(&Chunk(chunk.to_vec())).await.unwrap());

@@ -312,7 +312,7 @@ fn a_file_that_ends_before_its_last_free_pages_is_whole() {
         let mut writer = replica.writer().unwrap();
         // Pages that are taken at the end and given back in one transaction are not written.
         (1..200).find_map(|round: usize| {
-            let body = Body::File(FileBody { path: "user/a".into(), bytes: noise[..round * 7919 % 60_000].to_vec() });
+            let body = Body::File(FileBody::new("user/a".into(), Content::Bytes(noise[..round * 7919 % 60_000].to_vec())));
             append(&mut writer, &Draft { entity: [2; 16], body, once: None }).unwrap();
             let latest = replica.snapshot().unwrap().latest().unwrap();
             append(&mut writer, &Draft::erase_entity([2; 16], Some(latest.0))).unwrap();
