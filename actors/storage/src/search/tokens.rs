@@ -253,7 +253,10 @@ fn is_picture(letter: char) -> bool {
 
 /// Whether a text has characters of scripts without spaces, or what may become one when it is folded.
 pub(crate) fn has_unspaced(text: &str) -> bool {
-    let becomes = |letter: char| matches!(letter as u32, 0x3200..=0x33FF | 0xFF65..=0xFFDC | 0x1F200..=0x1F2FF);
+    let becomes = |letter: char| {
+        matches!(letter as u32,
+            0x0EDC..=0x0EDD | 0x3038..=0x303A | 0x3192..=0x319F | 0x3200..=0x33FF | 0xFF65..=0xFFDC | 0x1F200..=0x1F2FF)
+    };
     !text.is_ascii() && text.chars().any(|letter| is_unspaced(letter) || becomes(letter))
 }
 
