@@ -56,11 +56,14 @@ struct Inner {
     open: Mutex<HashMap<PathBuf, Weak<Reading>>>,
     /// Files of which every block was opened once.
     checked: Mutex<HashSet<Salt>>,
-    blocks: Mutex<LruCache<(Salt, u64), Arc<[u8]>>>,
+    blocks: Mutex<Blocks>,
 }
 
 /// What tells one file from another that has its name later.
 pub(crate) type Salt = [u8; 16];
+
+/// Blocks that were opened lately, by their file and their place in it.
+type Blocks = LruCache<(Salt, u64), Arc<[u8]>>;
 
 /// A poisoned lock guards nothing here that could be half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
