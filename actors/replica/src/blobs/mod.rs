@@ -1,8 +1,8 @@
 //! Large content: cut into chunks by what is in it, each chunk sealed and kept once, put into packs, listed in a manifest.
 //!
-//! - [`Upload`](upload::Upload) takes content in as it comes, in memory of a few chunks, and can be put down and taken up;
-//! - [`BlobReader`](read::BlobReader) gives it back, from any place, each chunk checked before a byte of it is given out;
-//! - [`Collection`](collect::Collection) finds out which chunks no manifest names, and frees their room.
+//! - [`Upload`] takes content in as it comes, in memory of a few chunks, and can be put down and taken up;
+//! - [`BlobReader`] gives it back, from any place, each chunk checked before a byte of it is given out;
+//! - [`Collection`] finds out which chunks no manifest names, and frees their room.
 //!
 //! What goes in comes to be by one transaction of the one [`Writer`](crate::Writer): the places of its chunks, the event
 //! whose body has the [`Blob`], and the end of the upload. Before that the packs are synced. So a blob that an event names

@@ -1,6 +1,6 @@
 //! The files of the index, sealed: what the engine believes to be its directory.
 //!
-//! A file on disk is `format u32 ‖ salt 16 ‖ block ‖ block ‖ …`. A block is up to [`BLOCK`] bytes of the engine's file,
+//! A file on disk is `format u32 ‖ salt 16 ‖ block ‖ block ‖ …`. A block is up to [`BLOCK`](super::sealed_file::BLOCK) bytes of the engine's file,
 //! sealed with XChaCha20-Poly1305 (random nonce) under the key of the index and bound to the name of the file, its salt,
 //! its number and whether it is the last. So no block can be changed, moved, left out or taken from an earlier file of the
 //! same name without being noticed. The name on disk is a keyed digest of the engine's.
