@@ -38,7 +38,8 @@ lines! {
     4 storage:
         CreateConversation AppendMessage ListConversations ReadConversation SetTitle Journal AppendTrace ListTraces
         PutAttachment GetAttachment WriteFile ReadFile ListFiles RemoveFile Follow Statistics BindAgent ReleaseAgent
-        Search Reindex UploadStatus;
+        Search Reindex UploadStatus CommitFiles ListVersions ReadVersion RollBack FindFile GlobFiles ListFolder ListObjects
+        FindObjects ShowObject ListHeads Measure;
     5 crypto: Unlock Deploy Lock KeyStatus ReleaseStoreKey SignEvents Lend ReleaseApiKey;
     6 llm: Complete ListModels;
     7 agent: Take ListSkills ShowSkill CheckSkill;

@@ -24,12 +24,14 @@ fn metadata() -> Metadata {
 const KNOWS: &[(&str, &[&str])] = &[
     ("ipc", &[]),
     ("replica", &["ipc"]),
-    ("storage", &["ipc", "replica"]),
+    // What ships is in it once: a skill to the agent, a volume to the archive.
+    ("system-skills", &[]),
+    ("storage", &["ipc", "replica", "system-skills"]),
     ("crypto", &["ipc"]),
     ("outbound", &["ipc"]),
     ("llm", &["ipc", "outbound"]),
     ("code", &["ipc"]),
-    ("agent", &["ipc"]),
+    ("agent", &["ipc", "system-skills"]),
     ("lamos", &["agent", "code", "crypto", "ipc", "llm", "storage"]),
     // It starts the binary, and attaches to it as a command line does.
     ("integration-tests", &["ipc"]),
@@ -68,6 +70,8 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("clap", &["lamos"]),
     ("argon2", &["crypto"]),
     ("bincode", &["ipc"]),
+    ("include_dir", &["system-skills"]),
+    ("similar", &["lamos"]),
     // The sockets of the wire, and the named one of the supervisor.
     ("interprocess", &["ipc", "lamos"]),
 ];

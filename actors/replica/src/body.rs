@@ -203,6 +203,18 @@ pub struct Attachment {
     pub blob: Option<Blob>,
 }
 
+/// Several changes of files that were made together, and why. It stands in each of them, so that what a change is called
+/// goes with the file it tells about when that is erased.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Commit {
+    /// The same in all of them.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub id: [u8; 16],
+    /// What the person says about it; may be empty.
+    #[n(1)]
+    pub message: String,
+}
+
 /// The body of [`FILE`].
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct FileBody {
@@ -215,6 +227,9 @@ pub struct FileBody {
     /// Its content if it is large; then there are no bytes here.
     #[n(2)]
     pub blob: Option<Blob>,
+    /// What it was written with.
+    #[n(6)]
+    pub commit: Option<Commit>,
 }
 
 /// What a file or an attachment holds.
@@ -248,10 +263,10 @@ impl Content {
 }
 
 impl FileBody {
-    /// A file with this content.
+    /// A file with this content, written by itself.
     pub fn new(path: String, content: Content) -> FileBody {
         let (bytes, blob) = content.parts();
-        FileBody { path, bytes, blob }
+        FileBody { path, bytes, blob, commit: None }
     }
 
     /// What it holds.
@@ -272,6 +287,11 @@ impl Attachment {
         Attachment { bytes, id, blob }
     }
 
+    /// Bytes of what it holds.
+    pub fn length(&self) -> u64 {
+        self.blob.as_ref().map_or(self.bytes.len() as u64, |blob| blob.length)
+    }
+
     /// What it holds.
     pub fn content(self) -> Content {
         Content::of(self.bytes, self.blob)
@@ -284,6 +304,9 @@ pub struct FileRemoved {
     /// Its path.
     #[n(0)]
     pub path: String,
+    /// What it was removed with.
+    #[n(6)]
+    pub commit: Option<Commit>,
 }
 
 /// The body of [`ERASE`]: one event, or an entity with all its events.
@@ -349,6 +372,22 @@ pub(crate) const WITH_BLOBS: &[u16] = &[ATTACHMENT, FILE];
 
 macro_rules! bodies {
     ($($variant:ident = $kind:ident;)*) => {
+        /// What a kind is called; `None` if a newer program made it.
+        pub fn name(kind: u16) -> Option<&'static str> {
+            match kind {
+                $($kind => Some(stringify!($variant)),)*
+                _ => None,
+            }
+        }
+
+        /// The kind that is called so, however it is written.
+        pub fn kind_called(name: &str) -> Option<u16> {
+            $(if stringify!($variant).eq_ignore_ascii_case(name) {
+                return Some($kind);
+            })*
+            None
+        }
+
         impl Body {
             /// The number of its kind.
             pub fn kind(&self) -> u16 {
@@ -469,6 +508,31 @@ mod tests {
         let bytes = [&[0x83, 0x40, 0x50][..], &[3; 16], &blob_bytes].concat();
         assert_eq!(large.to_bytes(), bytes);
         assert_eq!(Body::from_bytes(ATTACHMENT, &bytes), Some(large));
+    }
+
+    /// Files were written before there were commits, and what was written without one has the same bytes still.
+    #[test]
+    fn a_file_without_a_commit_has_the_bytes_of_before() {
+        let file = || FileBody::new("user/a".into(), Content::Bytes(vec![7]));
+        let written = Body::File(file());
+        assert_eq!(written.to_bytes(), [&[0x82, 0x66][..], b"user/a", &[0x41, 7]].concat());
+        let removed = Body::FileRemoved(FileRemoved { path: "user/a".into(), commit: None });
+        assert_eq!(removed.to_bytes(), [&[0x81, 0x66][..], b"user/a"].concat());
+        let commit = Some(Commit { id: [1; 16], message: "why".into() });
+        for body in [
+            written,
+            removed,
+            Body::File(FileBody { commit: commit.clone(), ..file() }),
+            Body::FileRemoved(FileRemoved { path: "user/a".into(), commit }),
+        ] {
+            assert_eq!(Body::from_bytes(body.kind(), &body.to_bytes()), Some(body));
+        }
+    }
+
+    #[test]
+    fn kinds_have_names() {
+        assert_eq!((name(FILE), name(999)), (Some("File"), None));
+        assert_eq!((kind_called("fileremoved"), kind_called("nothing")), (Some(FILE_REMOVED), None));
     }
 
     #[test]

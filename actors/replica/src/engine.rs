@@ -28,6 +28,9 @@ pub trait Engine: Send + Sync {
     /// Bytes on disk.
     fn bytes(&self) -> Result<u64, ReplicaError>;
 
+    /// The most that [`Engine::bytes`] may come to.
+    fn most(&self) -> u64;
+
     /// Puts a copy of everything beside it, under this name, and syncs it. One that is there already stays.
     fn copy(&self, name: &Path) -> Result<(), ReplicaError>;
 
@@ -51,6 +54,9 @@ pub trait Reading {
 
     /// How many rows there are, without counting them.
     fn count(&self, table: Table) -> Result<u64, ReplicaError>;
+
+    /// Bytes that a table takes, what is unused of its pages included.
+    fn size(&self, table: Table) -> Result<u64, ReplicaError>;
 }
 
 /// Writing. What is not committed never was.

@@ -27,7 +27,7 @@ use crate::{
 pub struct AuthorHead {
     /// Who.
     pub author: [u8; 32],
-    /// The number of the newest event that is signed.
+    /// The number of the newest event; in [`Snapshot::heads`], of the newest that is signed.
     pub sequence: u64,
     /// Its clock.
     pub clock: Clock,

@@ -174,7 +174,7 @@ mod tests {
                     let path = "user/a".to_owned();
                     let body = match length {
                         Some(length) => Body::File(FileBody::new(path, Content::Bytes(vec![0; *length]))),
-                        None => Body::FileRemoved(FileRemoved { path }),
+                        None => Body::FileRemoved(FileRemoved { path, commit: None }),
                     };
                     view.fold(&event(*clock, *author, clock * 4 + u64::from(*author)), &body);
                 }

@@ -45,6 +45,11 @@ impl Taken {
         self.content.take().unwrap_or(Content::Bytes(Vec::new()))
     }
 
+    /// The content, and what must be entered beside the event; what holds the chunks is to live until then.
+    pub(crate) fn parts(self) -> (Content, Option<(Checkpoint, Upload)>) {
+        (self.content.unwrap_or(Content::Bytes(Vec::new())), self.upload)
+    }
+
     /// Keeps the event that refers to it.
     pub(crate) async fn keep(self, replica: &Replica, writer: &WriterHandle, draft: Draft) -> Result<Kept, Refusal> {
         let (checkpoint, upload) = self.upload.unzip();
@@ -90,6 +95,24 @@ pub(crate) async fn take<M: Method<Up = Chunk>>(
     }
     drop(pieces);
     receiving.await.map_err(|error| ours("wait for the thread that keeps content", &error))?
+}
+
+/// Takes content in that is here already, for this entity. What fails or is not kept leaves chunks that nothing refers to;
+/// [`collect`] removes them.
+pub(crate) async fn put(replica: &Replica, entity: [u8; 16], bytes: Vec<u8>) -> Result<Taken, Refusal> {
+    if bytes.len() as u64 <= INLINE {
+        return Ok(Taken { content: Some(Content::Bytes(bytes)), upload: None });
+    }
+    let id = random_id().map_err(|error| refusal(&error))?;
+    let begin = Begin { id, entity, length: bytes.len() as u64, resumable: false, now: now() };
+    let replica = replica.clone();
+    let put = move || -> Result<Taken, Refusal> {
+        let mut upload = replica.upload(begin).map_err(|error| refusal(&error))?.map_err(upload_refused)?;
+        upload.push(&bytes).map_err(|error| refusal(&error))?;
+        let Finished { blob, checkpoint } = upload.finish().map_err(|error| refusal(&error))?;
+        Ok(Taken { content: Some(Content::Blob(blob)), upload: Some((checkpoint, upload)) })
+    };
+    spawn_blocking(put).await.map_err(|error| ours("wait for the thread that keeps content", &error))?
 }
 
 async fn small<M: Method<Up = Chunk>>(reply: &mut Reply<M>, length: u64) -> Result<Taken, Refusal> {

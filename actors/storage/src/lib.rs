@@ -14,6 +14,7 @@ mod conversations;
 mod convert;
 mod errors;
 mod follow;
+mod inspect;
 mod journal;
 mod search;
 mod service;
@@ -78,5 +79,5 @@ pub async fn start(
         // Some were begun by a process that has ended, and nobody goes on with those.
         contents::collect(&replica, &writer);
     }
-    Ok(service::run(Service::new(replica, writer, journals, signer, search), events))
+    Ok(service::run(Service::new(prepared.directory, replica, writer, journals, signer, search), events))
 }

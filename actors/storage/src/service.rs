@@ -1,6 +1,6 @@
 //! The methods as calls: who asked, whether he may, and who does it.
 
-use std::{future::Future, rc::Rc};
+use std::{future::Future, path::PathBuf, rc::Rc};
 
 use actix::Addr;
 use ipc::{
@@ -20,11 +20,11 @@ use crate::{
     bindings::Bindings,
     contents, conversations,
     errors::{ours, refusal},
-    follow,
+    follow, inspect,
     journal::{Append, Journals, Recover},
     search::Search,
     signer::Signer,
-    volumes,
+    volumes::{self, commit::Gathering, history, names::Names, walk},
     writer::WriterHandle,
 };
 
@@ -36,6 +36,9 @@ pub(crate) struct Service {
     signer: Signer,
     search: Search,
     bindings: Bindings,
+    directory: PathBuf,
+    names: Names,
+    gathering: Gathering,
 }
 
 /// Answers until the supervisor has gone or wants no more; then signs what is left.
@@ -53,19 +56,22 @@ pub(crate) async fn run(service: Service, events: Events) {
 
 impl Service {
     pub(crate) fn new(
+        directory: PathBuf,
         replica: Replica,
         writer: WriterHandle,
         journals: Addr<Journals>,
         signer: Signer,
         search: Search,
     ) -> Service {
-        Service { replica, writer, journals, signer, search, bindings: Bindings::default() }
+        let names = Names::new(replica.clone());
+        let (bindings, gathering) = (Bindings::default(), Gathering::default());
+        Service { replica, writer, journals, signer, search, bindings, directory, names, gathering }
     }
 
     async fn answer(&self, incoming: Incoming) {
         let who = incoming.source();
         let may = |conversation| self.bindings.check(who, conversation);
-        let (replica, writer, journals) = (&self.replica, &self.writer, &self.journals);
+        let (replica, writer, journals, names) = (&self.replica, &self.writer, &self.journals, &self.names);
         match Request::decode(incoming.method(), incoming.body()) {
             Ok(Request::CreateConversation(request)) => {
                 let work = async {
@@ -96,7 +102,7 @@ impl Service {
                 self.write::<wire::AppendTrace>(incoming, work).await;
             }
             Ok(Request::RemoveFile(request)) => {
-                self.write::<wire::RemoveFile>(incoming, volumes::remove(replica, writer, request)).await
+                self.write::<wire::RemoveFile>(incoming, volumes::remove(replica, writer, who.0, request)).await
             }
             Ok(Request::PutAttachment(request)) => {
                 let mut reply = incoming.reply::<wire::PutAttachment>();
@@ -147,15 +153,51 @@ impl Service {
             Ok(Request::ListTraces(request)) => {
                 read::<wire::ListTraces>(incoming, async { conversations::traces(replica, request) }).await
             }
-            Ok(Request::ListFiles(request)) => {
-                read::<wire::ListFiles>(incoming, async { volumes::list(replica, &request) }).await
-            }
+            Ok(Request::ListFiles(request)) => read::<wire::ListFiles>(incoming, volumes::list(names, who.0, &request)).await,
             Ok(Request::Search(request)) => read::<wire::Search>(incoming, self.search.find(request)).await,
             Ok(Request::Reindex(_)) => read::<wire::Reindex>(incoming, self.search.reindex()).await,
             Ok(Request::UploadStatus(request)) => {
                 read::<wire::UploadStatus>(incoming, async { contents::status(replica, request) }).await;
             }
             Ok(Request::Statistics(_)) => read::<wire::Statistics>(incoming, async { self.counts() }).await,
+            Ok(Request::CommitFiles(request)) => {
+                let mut reply = incoming.reply::<wire::CommitFiles>();
+                let result = volumes::commit::commit(replica, writer, &self.gathering, request, &mut reply).await;
+                self.kept(reply, result);
+            }
+            Ok(Request::ListVersions(request)) => {
+                read::<wire::ListVersions>(incoming, async { history::versions(replica, who.0, &request) }).await;
+            }
+            Ok(Request::ReadVersion(request)) => {
+                let reply = incoming.reply::<wire::ReadVersion>();
+                let result = history::read(replica, request, &reply).await;
+                reply.finish(result);
+            }
+            Ok(Request::RollBack(request)) => {
+                self.write::<wire::RollBack>(incoming, history::roll_back(replica, writer, who.0, request)).await;
+            }
+            Ok(Request::FindFile(request)) => {
+                read::<wire::FindFile>(incoming, async { history::find(replica, who.0, &request) }).await;
+            }
+            Ok(Request::GlobFiles(request)) => {
+                read::<wire::GlobFiles>(incoming, walk::glob(names, who.0, &request)).await;
+            }
+            Ok(Request::ListFolder(request)) => {
+                read::<wire::ListFolder>(incoming, walk::list(names, who.0, &request)).await;
+            }
+            Ok(Request::ListObjects(request)) => {
+                read::<wire::ListObjects>(incoming, async { inspect::list(replica, request) }).await;
+            }
+            Ok(Request::FindObjects(request)) => {
+                read::<wire::FindObjects>(incoming, async { inspect::find(replica, &request) }).await;
+            }
+            Ok(Request::ShowObject(request)) => {
+                read::<wire::ShowObject>(incoming, async { inspect::show(replica, request) }).await;
+            }
+            Ok(Request::ListHeads(_)) => read::<wire::ListHeads>(incoming, async { inspect::heads(replica) }).await,
+            Ok(Request::Measure(_)) => {
+                read::<wire::Measure>(incoming, inspect::measure(replica, names, &self.directory)).await;
+            }
             Err(refusal) => incoming.refuse(&refusal),
         }
     }

@@ -21,6 +21,14 @@ const TOGETHER: usize = 256;
 /// Events that a slow follower may be behind before it is told that it missed some.
 const FOLLOWED: usize = 1024;
 
+/// What waits for the thread.
+enum Waiting {
+    /// It shares a transaction with what waits beside it.
+    Shared(Work),
+    /// All of these or none, in a transaction of their own.
+    Alone { drafts: Vec<Draft>, uploads: Vec<Checkpoint>, answer: oneshot::Sender<Result<(), Refusal>> },
+}
+
 enum Work {
     /// With what is the end of an upload, if the draft refers to one.
     Append {
@@ -54,7 +62,7 @@ pub(crate) enum UploadStep {
 /// Hands work to the thread.
 #[derive(Clone)]
 pub(crate) struct WriterHandle {
-    work: mpsc::Sender<Work>,
+    work: mpsc::Sender<Waiting>,
     kept: broadcast::Sender<Kept>,
 }
 
@@ -77,7 +85,16 @@ impl WriterHandle {
     /// Keeps a draft and ends the upload of what it refers to.
     pub(crate) async fn append_upload(&self, draft: Draft, upload: Option<Checkpoint>) -> Result<Kept, Refusal> {
         let (answer, answered) = oneshot::channel();
-        self.send(Work::Append { draft: Box::new(draft), upload: upload.map(Box::new), answer }).await?;
+        let work = Work::Append { draft: Box::new(draft), upload: upload.map(Box::new), answer };
+        self.send(Waiting::Shared(work)).await?;
+        answered.await.map_err(|error| ours("hear from the writing thread", &error))?
+    }
+
+    /// Keeps drafts, all of them or none, and ends the uploads of what they refer to. When this returns well, all are on
+    /// disk and synced.
+    pub(crate) async fn append_all(&self, drafts: Vec<Draft>, uploads: Vec<Checkpoint>) -> Result<(), Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Waiting::Alone { drafts, uploads, answer }).await?;
         answered.await.map_err(|error| ours("hear from the writing thread", &error))?
     }
 
@@ -97,13 +114,13 @@ impl WriterHandle {
     }
 
     fn blocking_send(&self, work: Work) -> Result<(), Refusal> {
-        self.work.blocking_send(work).map_err(|_| Refusal::internal("reach the writing thread"))
+        self.work.blocking_send(Waiting::Shared(work)).map_err(|_| Refusal::internal("reach the writing thread"))
     }
 
     /// Adds signatures to events.
     pub(crate) async fn sign(&self, signatures: Vec<(u64, [u8; 64])>) -> Result<(), Refusal> {
         let (answer, answered) = oneshot::channel();
-        self.send(Work::Sign { signatures, answer }).await?;
+        self.send(Waiting::Shared(Work::Sign { signatures, answer })).await?;
         answered.await.map_err(|error| ours("hear from the writing thread", &error))?
     }
 
@@ -112,25 +129,35 @@ impl WriterHandle {
         self.kept.subscribe()
     }
 
-    async fn send(&self, work: Work) -> Result<(), Refusal> {
+    async fn send(&self, work: Waiting) -> Result<(), Refusal> {
         self.work.send(work).await.map_err(|_| Refusal::internal("reach the writing thread"))
     }
 }
 
-fn write(mut writer: Writer, mut waiting: mpsc::Receiver<Work>, kept: &broadcast::Sender<Kept>) {
+fn write(mut writer: Writer, mut waiting: mpsc::Receiver<Waiting>, kept: &broadcast::Sender<Kept>) {
     let mut together = Vec::with_capacity(TOGETHER);
     while let Some(first) = waiting.blocking_recv() {
-        together.push(first);
-        while together.len() < TOGETHER
-            && let Ok(next) = waiting.try_recv()
-        {
-            together.push(next);
+        let mut alone = None;
+        let mut next = Some(first);
+        while let Some(one) = next {
+            match one {
+                Waiting::Shared(work) => together.push(work),
+                Waiting::Alone { drafts, uploads, answer } => {
+                    alone = Some((drafts, uploads, answer));
+                    break;
+                }
+            }
+            next = if together.len() < TOGETHER { waiting.try_recv().ok() } else { None };
         }
         for (sweep, answer) in together.extract_if(.., |work| matches!(work, Work::Sweep { .. })).filter_map(Work::into_sweep) {
             let _ = answer.send(sweep.apply(&mut writer));
         }
         if !together.is_empty() {
             commit(&mut writer, &mut together, kept);
+        }
+        if let Some((drafts, uploads, answer)) = alone {
+            // Who asked may have gone; what was asked for is done all the same.
+            let _ = answer.send(commit_all(&mut writer, &drafts, &uploads, kept));
         }
     }
 }
@@ -141,6 +168,44 @@ impl Work {
             Work::Sweep { sweep, answer } => Some((sweep, answer)),
             _ => None,
         }
+    }
+}
+
+/// One transaction for drafts that belong together. One that is refused takes all of them with it.
+fn commit_all(
+    writer: &mut Writer,
+    drafts: &[Draft],
+    uploads: &[Checkpoint],
+    kept: &broadcast::Sender<Kept>,
+) -> Result<(), Refusal> {
+    let begun = Instant::now();
+    let mut first_refused = None;
+    let result = writer.write(|batch| {
+        uploads.iter().try_for_each(|upload| batch.keep_upload(upload))?;
+        let mut all = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            match batch.append(draft)? {
+                Ok(one) => all.push(one),
+                Err(refused) => {
+                    first_refused = Some(refused);
+                    // An error is what takes a transaction back.
+                    return Err(ReplicaError::Engine("one of several is refused".to_owned()));
+                }
+            }
+        }
+        Ok(all)
+    });
+    let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    tracing::debug!(events = drafts.len(), ok = result.is_ok(), micros, "committed together");
+    match (result, first_refused) {
+        (Ok(all), _) => {
+            for one in all.into_iter().filter(|one| !one.again) {
+                let _ = kept.send(one);
+            }
+            Ok(())
+        }
+        (Err(_), Some(why)) => Err(refused(why)),
+        (Err(error), None) => Err(refusal(&error)),
     }
 }
 

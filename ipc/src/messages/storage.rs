@@ -6,6 +6,7 @@ use super::{
     chat::{Attached, Author, Message, Usage},
     common::{Chunk, Done},
 };
+pub use super::{inspect::*, volumes::*};
 use crate::id::{AttachmentId, ConversationId, MessageId, TurnId, UploadId};
 
 crate::service! {
@@ -31,6 +32,18 @@ crate::service! {
         19 Search -> Found;
         20 Reindex -> Reindexed;
         40 UploadStatus -> Uploaded;
+        41 CommitFiles -> Committed, up CommitPiece;
+        42 ListVersions -> Versions;
+        43 ReadVersion -> FileFound, down Chunk;
+        44 RollBack -> Appended;
+        45 FindFile -> Layers;
+        46 GlobFiles -> FilesFound;
+        47 ListFolder -> FilesFound;
+        48 ListObjects -> Objects;
+        49 FindObjects -> ObjectsFound;
+        50 ShowObject -> ObjectShown;
+        51 ListHeads -> Heads;
+        52 Measure -> Measured;
     }
 }
 
@@ -317,7 +330,7 @@ pub struct AttachmentFound {
 /// Keep a file of a volume. Its bytes follow as a stream.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct WriteFile {
-    /// `user/…`, parts separated by `/`, none of them `.`, `..` or empty.
+    /// `user/…`, `team/<id>/…` or `project/<id>/…`, parts separated by `/`, none of them `.`, `..` or empty.
     pub path: String,
     /// Its length; the stream must have as many bytes, those before the offset of `resume` left out.
     pub length: u64,

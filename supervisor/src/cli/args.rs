@@ -1,11 +1,13 @@
 //! The command line as it is written and as it is explained.
 
 mod tend;
+mod vol;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use tend::{Flight, Log, Tail};
+pub use vol::{Layers, ObjectsArgs, Vol, VolAction};
 
 use super::search::SearchArgs;
 use crate::levels::Levels;
@@ -69,6 +71,12 @@ pub enum Command {
     Reindex,
     /// List skills, show one, add or remove your own
     Skills(Skills),
+    /// List, read and write files of volumes, and see and bring back what they were
+    Vol(Vol),
+    /// List the events of the archive, or show one
+    Objects(ObjectsArgs),
+    /// Count everything that is kept, and the room it takes
+    Stats,
     /// List the processes, or what is enforced on them
     Ps(Ps),
     /// Stay up, so that other commands are answered at once

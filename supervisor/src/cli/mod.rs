@@ -12,6 +12,7 @@ mod flight;
 mod history;
 mod look;
 mod models;
+mod objects;
 mod policy;
 mod prove;
 mod ps;
@@ -20,8 +21,10 @@ mod search;
 mod session;
 mod sign_in;
 mod skills;
+mod stats;
 mod tail;
 mod turn;
+mod vol;
 mod words;
 
 use std::{io::IsTerminal as _, process::ExitCode};
@@ -103,6 +106,9 @@ async fn with_session(session: &Session, common: &Common, command: Command) -> O
         Command::Search(args) => search::search(session, common, args).await,
         Command::Reindex => search::reindex(session, common).await,
         Command::Skills(args) => skills::skills(session, common, args).await,
+        Command::Vol(args) => vol::vol(session, common, args).await,
+        Command::Objects(args) => objects::objects(session, common, args).await,
+        Command::Stats => stats::stats(session, common).await,
         Command::Lock => lock(session).await,
         Command::Serve => serve(session, common).await,
         _ => Err(Failure::new(exit::OURS, "failed to find the command")),

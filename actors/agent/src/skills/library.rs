@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, sync::OnceLock};
 
-use include_dir::{Dir, include_dir};
 use serde_json::{Map, Value};
 
 use super::{
@@ -11,8 +10,6 @@ use super::{
     interface::Interface,
     legacy,
 };
-
-static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../system-skills");
 
 /// Where the person's own skills are kept.
 pub(crate) const USER: &str = "user/skills/";
@@ -93,12 +90,15 @@ pub(crate) fn system() -> &'static Library {
     static LIBRARY: OnceLock<Library> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         let mut library = Library::default();
-        for folder in SHIPPED.dirs() {
-            let name = folder.path().to_string_lossy().into_owned();
-            let mut source = Source::new();
-            collect(folder, &name, &mut source);
+        let mut folders: BTreeMap<&str, Source> = BTreeMap::new();
+        for (path, bytes) in system_skills::files() {
+            if let Some((folder, inside)) = path.split_once('/') {
+                folders.entry(folder).or_default().insert(inside.to_owned(), bytes.to_vec());
+            }
+        }
+        for (name, source) in folders {
             let path = format!("system/skills/{name}");
-            match read_folder(&path, &name, &source, Scope::System) {
+            match read_folder(&path, name, &source, Scope::System) {
                 Ok((skill, problems)) => {
                     library.problems.extend(problems);
                     library.add(&path, Ok(skill));
@@ -108,15 +108,6 @@ pub(crate) fn system() -> &'static Library {
         }
         library
     })
-}
-
-fn collect(folder: &Dir<'_>, root: &str, source: &mut Source) {
-    for file in folder.files() {
-        let path = file.path().to_string_lossy();
-        let inside = path.strip_prefix(root).unwrap_or(&path).trim_start_matches('/');
-        source.insert(inside.to_owned(), file.contents().to_vec());
-    }
-    folder.dirs().for_each(|folder| collect(folder, root, source));
 }
 
 /// Reads a folder as a skill. A sentence says why it is none.

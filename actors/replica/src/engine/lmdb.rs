@@ -116,6 +116,10 @@ impl Engine for Lmdb {
         Ok(fs::metadata(self.directory.join(DATA))?.len())
     }
 
+    fn most(&self) -> u64 {
+        MAP_SIZE as u64
+    }
+
     fn copy(&self, name: &Path) -> Result<(), ReplicaError> {
         let path = self.directory.join(name);
         if path.exists() {
@@ -195,6 +199,12 @@ macro_rules! reading {
 
             fn count(&self, table: Table) -> Result<u64, ReplicaError> {
                 Ok(self.lmdb.tables[table as usize].len(&self.txn)?)
+            }
+
+            fn size(&self, table: Table) -> Result<u64, ReplicaError> {
+                let stat = self.lmdb.tables[table as usize].stat(&self.txn)?;
+                let pages = stat.branch_pages + stat.leaf_pages + stat.overflow_pages;
+                Ok(pages as u64 * u64::from(stat.page_size))
             }
         }
     };

@@ -170,7 +170,7 @@ fn draft(begun: &mut u64, replica: &Replica, chance: &mut Chance) -> Draft {
             let Draft { entity, body, once } = Draft::erase_event(conversation(some), event);
             (entity, body, once)
         }
-        12 => (file, Body::FileRemoved(FileRemoved { path }), None),
+        12 => (file, Body::FileRemoved(FileRemoved { path, commit: None }), None),
         _ => {
             let most = if chance.below(4) == 0 { 40_000 } else { 400 };
             (file, Body::File(FileBody::new(path, Content::Bytes(noise(chance, most).into_bytes()))), None)

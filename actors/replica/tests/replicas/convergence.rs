@@ -157,7 +157,7 @@ impl World {
             Happens::Rename(entity, title) => rename(*entity, &format!("title {title}")),
             Happens::Write(entity, byte) => file(*entity, &[*byte; 40]),
             Happens::Remove(entity) => {
-                let body = Body::FileRemoved(FileRemoved { path: format!("user/{entity}") });
+                let body = Body::FileRemoved(FileRemoved { path: format!("user/{entity}"), commit: None });
                 Draft { entity: [*entity; 16], body, once: None }
             }
             Happens::Unknown(entity) => Draft { entity: [*entity; 16], body: Body::Unknown(999), once: None },

@@ -84,6 +84,10 @@ impl Engine for Memory {
         Ok(0)
     }
 
+    fn most(&self) -> u64 {
+        u64::MAX
+    }
+
     fn copy(&self, _: &Path) -> Result<(), ReplicaError> {
         Ok(())
     }
@@ -140,6 +144,10 @@ impl Reading for Transaction<'_> {
 
     fn count(&self, table: Table) -> Result<u64, ReplicaError> {
         Ok(self.tables[table as usize].len() as u64)
+    }
+
+    fn size(&self, table: Table) -> Result<u64, ReplicaError> {
+        Ok(self.tables[table as usize].iter().map(|(key, value)| (key.len() + value.len()) as u64).sum())
     }
 }
 

@@ -1,0 +1,268 @@
+//! What a path in a volume is: the one place where a path becomes one. Nothing else in the archive takes paths apart.
+//!
+//! `system/…`, `user/…`, `team/<id>/…` and `project/<id>/…`. Names are kept in Unicode's composed form (NFC), so that a name
+//! is the same however it was typed.
+
+use ipc::{Code, Refusal, messages::storage::View};
+use replica::Replica;
+use unicode_normalization::UnicodeNormalization as _;
+
+/// Longest path, and longest part of one, in bytes.
+pub(crate) const MAX_PATH: usize = 1024;
+const MAX_PART: usize = 255;
+
+/// Longest id of a team or a project, in bytes.
+const MAX_ID: usize = 64;
+
+/// A kind of volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Of one project.
+    Project,
+    /// What ships with the program.
+    System,
+    /// Of one team.
+    Team,
+    /// The person's own.
+    User,
+}
+
+impl Kind {
+    /// In the order of their names.
+    pub(crate) const ALL: &[Kind] = &[Kind::Project, Kind::System, Kind::Team, Kind::User];
+
+    /// The first part of its paths.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kind::Project => "project",
+            Kind::System => "system",
+            Kind::Team => "team",
+            Kind::User => "user",
+        }
+    }
+
+    /// Whether the second part of its paths says which one.
+    fn has_id(self) -> bool {
+        matches!(self, Kind::Project | Kind::Team)
+    }
+
+    /// The kind that a path begins with.
+    pub(crate) fn of(path: &str) -> Option<Kind> {
+        let name = path.split('/').next().unwrap_or_default();
+        Kind::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+}
+
+/// A file in a volume, by a path that stays where it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct VolumePath {
+    kind: Kind,
+    whole: String,
+}
+
+impl VolumePath {
+    /// Reads a path.
+    pub(crate) fn parse(text: &str) -> Result<VolumePath, Refusal> {
+        let whole = parts(text)?;
+        let kind = Kind::of(&whole)
+            .ok_or_else(|| bad(text, "it begins with the name of a volume: system, user, team/<id> or project/<id>"))?;
+        let mut rest = whole.split('/').skip(1);
+        if kind.has_id() && !rest.next().is_some_and(is_id) {
+            return Err(bad(text, &format!("{}/ is followed by an id of {ID}", kind.name())));
+        }
+        if rest.next().is_none() {
+            return Err(bad(text, "it names a volume and no file in it"));
+        }
+        Ok(VolumePath { kind, whole })
+    }
+
+    /// Its volume.
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The whole of it.
+    pub(crate) fn whole(&self) -> &str {
+        &self.whole
+    }
+
+    /// The whole of it.
+    pub(crate) fn into_whole(self) -> String {
+        self.whole
+    }
+
+    /// The thing that its events are about.
+    pub(crate) fn entity(&self, replica: &Replica) -> [u8; 16] {
+        replica.keys().blind("file", &[self.whole.as_bytes()])
+    }
+
+    /// Its content, if it ships.
+    pub(crate) fn shipped(&self) -> Option<&'static [u8]> {
+        system_skills::files().get(self.whole.strip_prefix(SKILLS)?).copied()
+    }
+}
+
+/// Where the skills that ship are found.
+const SKILLS: &str = "system/skills/";
+
+/// Every file that ships, by its whole path, with its content.
+pub(crate) fn shipped() -> impl Iterator<Item = (String, &'static [u8])> {
+    system_skills::files().iter().map(|(path, bytes)| (format!("{SKILLS}{path}"), *bytes))
+}
+
+/// How an id is written, in words.
+const ID: &str = "1 to 64 small letters, digits and hyphens that begins with a letter or digit";
+
+fn is_id(text: &str) -> bool {
+    (1..=MAX_ID).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && !text.starts_with('-')
+}
+
+/// The roots of the layers of a view, the highest first, each with its kind.
+pub(crate) fn layers(view: &View) -> Result<Vec<(Kind, String)>, Refusal> {
+    use ipc::messages::storage::MAX_TEAMS;
+    if view.teams.len() > MAX_TEAMS {
+        return Err(Refusal::new(Code::NotKeepable, format!("at most {MAX_TEAMS} teams lie under one name")));
+    }
+    let root = |kind: Kind, id: &str| {
+        let no_id = || Refusal::new(Code::NotKeepable, format!("{id:?} is not the id of a {}: that is {ID}", kind.name()));
+        is_id(id).then(|| (kind, format!("{}/{id}/", kind.name()))).ok_or_else(no_id)
+    };
+    let mut layers = Vec::new();
+    if let Some(id) = &view.project {
+        layers.push(root(Kind::Project, id)?);
+    }
+    layers.push((Kind::User, "user/".to_owned()));
+    for id in &view.teams {
+        layers.push(root(Kind::Team, id)?);
+    }
+    layers.push((Kind::System, "system/".to_owned()));
+    Ok(layers)
+}
+
+/// A path of which every part stays where it says: none leads up, hides or means something else on another system. It need
+/// not begin with a volume.
+pub(crate) fn parts(text: &str) -> Result<String, Refusal> {
+    if text.len() > MAX_PATH {
+        return Err(bad(text, "it is too long"));
+    }
+    let path: String = text.nfc().collect();
+    if path.len() > MAX_PATH {
+        return Err(bad(text, "it is too long"));
+    }
+    for part in path.split('/') {
+        if matches!(part, "" | "." | "..") || part.len() > MAX_PART {
+            return Err(bad(text, "a part of it is empty, too long, or leads elsewhere"));
+        }
+        if part.chars().any(|letter| letter.is_control() || matches!(letter, '\\' | ':')) || part.ends_with([' ', '.']) {
+            return Err(bad(text, "a part of it means something else on another system"));
+        }
+    }
+    Ok(path)
+}
+
+/// A folder as it is typed: a path, or nothing; a `/` at its end is not needed.
+pub(crate) fn folder(text: &str) -> Result<String, Refusal> {
+    match text.strip_suffix('/').unwrap_or(text) {
+        "" => Ok(String::new()),
+        some => parts(some),
+    }
+}
+
+/// Not a path, and why.
+fn bad(path: &str, why: &str) -> Refusal {
+    Refusal::new(Code::NotKeepable, format!("{path:?} is not a path in a volume: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_path_stays_in_its_volume() {
+        for good in [
+            "user/a",
+            "user/skills/plan/SKILL.md",
+            "user/Ärger/東京.txt",
+            "user/a b",
+            "user/.hidden",
+            "user/…",
+            "team/a/x",
+            "team/red-1/x/y",
+            "project/0/x",
+            "system/skills/x",
+        ] {
+            assert!(VolumePath::parse(good).is_ok(), "{good}");
+        }
+        let long = format!("user/{}", "a".repeat(256));
+        let deep = format!("user{}", "/a".repeat(600));
+        let id = format!("team/{}/a", "a".repeat(65));
+        for bad in [
+            "",
+            "user",
+            "user/",
+            "/user/a",
+            "user//a",
+            "user/../a",
+            "user/./a",
+            "user/..",
+            "user/a/..",
+            "users/a",
+            "User/a",
+            "C:\\a",
+            "user/a\\b",
+            "user/a:b",
+            "user/a\0",
+            "user/a\n",
+            "user/a.",
+            "user/a ",
+            "user/a/",
+            "team/a",
+            "team/a/",
+            "team//a",
+            "team/A/a",
+            "team/-a/a",
+            "team/a_b/a",
+            "team/ä/a",
+            "team/../a",
+            "project/a",
+            "system",
+            "~/a",
+            &long,
+            &deep,
+            &id,
+        ] {
+            assert_eq!(VolumePath::parse(bad).map_err(|refusal| refusal.code), Err(Code::NotKeepable), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_the_same_however_it_was_typed() {
+        let composed = VolumePath::parse("user/\u{e9}").expect("a path");
+        assert_eq!(VolumePath::parse("user/e\u{301}"), Ok(composed));
+    }
+
+    #[test]
+    fn layers_lie_in_their_order() {
+        let view = View { project: Some("p".into()), teams: vec!["a".into(), "b".into()] };
+        let roots: Vec<String> = layers(&view).expect("layers").into_iter().map(|(_, root)| root).collect();
+        assert_eq!(roots, ["project/p/", "user/", "team/a/", "team/b/", "system/"]);
+        assert!(layers(&View { project: Some("../user".into()), teams: vec![] }).is_err());
+        assert!(layers(&View { project: None, teams: vec!["a".into(); 17] }).is_err());
+    }
+
+    proptest! {
+        /// Whatever is taken as a path comes out as one, is taken again, and has no part that leads anywhere.
+        #[test]
+        fn no_text_leads_out(text in "(user|team/a|project/b|system)?[/.a-z\\\\: \u{0}\u{e9}\u{301}]{0,12}") {
+            if let Ok(path) = VolumePath::parse(&text) {
+                prop_assert_eq!(&VolumePath::parse(path.whole()), &Ok(path.clone()));
+                let clean = |part: &str| !part.is_empty() && part != "." && part != "..";
+                prop_assert!(path.whole().split('/').all(clean) && !path.whole().contains(['\\', ':', '\0']));
+            }
+        }
+    }
+}
