@@ -121,12 +121,7 @@ impl Snapshot<'_> {
         })
     }
 
-    fn keys_beginning<const N: usize>(
-        &self,
-        table: Table,
-        digits: &str,
-        limit: usize,
-    ) -> Result<Vec<[u8; N]>, ReplicaError> {
+    fn keys_beginning<const N: usize>(&self, table: Table, digits: &str, limit: usize) -> Result<Vec<[u8; N]>, ReplicaError> {
         let mut found = Vec::new();
         let Some(begin) = whole_bytes(digits) else { return Ok(found) };
         // The engine knows no empty key: every key lies beyond this one.
@@ -158,9 +153,8 @@ impl Snapshot<'_> {
 
     /// Every table and its room.
     pub fn tables(&self) -> Result<Vec<TableSize>, ReplicaError> {
-        let size = |&table: &Table| {
-            Ok(TableSize { name: table.name(), entries: self.txn.count(table)?, bytes: self.txn.size(table)? })
-        };
+        let size =
+            |&table: &Table| Ok(TableSize { name: table.name(), entries: self.txn.count(table)?, bytes: self.txn.size(table)? });
         Table::ALL.iter().map(size).collect()
     }
 

@@ -19,7 +19,8 @@ fn open() -> (tempfile::TempDir, Replica) {
 
 fn file(entity: u8, text: &str) -> Draft {
     let commit = Some(Commit { id: [9; 16], message: text.to_owned() });
-    let body = Body::File(FileBody { commit, ..FileBody::new(format!("user/{entity}"), Content::Bytes(text.as_bytes().to_vec())) });
+    let body =
+        Body::File(FileBody { commit, ..FileBody::new(format!("user/{entity}"), Content::Bytes(text.as_bytes().to_vec())) });
     Draft { entity: [entity; 16], body, once: None }
 }
 

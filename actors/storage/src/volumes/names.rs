@@ -289,8 +289,7 @@ pub(super) mod tests {
         }
 
         pub(crate) fn write(&mut self, paths: &[String]) {
-            let draft =
-                |path: &String| self.draft(path, Body::File(FileBody::new(path.clone(), Content::Bytes(vec![1]))));
+            let draft = |path: &String| self.draft(path, Body::File(FileBody::new(path.clone(), Content::Bytes(vec![1]))));
             let drafts: Vec<Draft> = paths.iter().map(draft).collect();
             self.keep(&drafts);
         }

@@ -99,7 +99,8 @@ async fn one(session: &Session, path: &str, as_json: bool) -> Outcome {
     let file =
         file.ok_or_else(|| Failure::new(NOT_FOUND, format!("nothing lies in {path:?}; `lamos vol ls` lists the volumes")))?;
     let (name, path) = (file.path.clone(), file.path);
-    let found = FilesFound { items: vec![Entry::File { name, path, length: file.length, changed_ms: file.changed_ms }], next: None };
+    let found =
+        FilesFound { items: vec![Entry::File { name, path, length: file.length, changed_ms: file.changed_ms }], next: None };
     let mut printer = Printer { as_json, folder: 0, count: 0 };
     printer.page(&found)?;
     printer.end()
