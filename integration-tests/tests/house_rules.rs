@@ -23,6 +23,7 @@ fn metadata() -> Metadata {
 /// Every edge that may be, tests aside.
 const KNOWS: &[(&str, &[&str])] = &[
     ("ipc", &[]),
+    ("backends", &[]),
     ("replica", &["ipc"]),
     // What ships is in it once: a skill to the agent, a volume to the archive.
     ("system-skills", &[]),
