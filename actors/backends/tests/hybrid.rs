@@ -13,8 +13,12 @@ use backends::{
 use bytes::Bytes;
 use faulty::Faulty;
 
-const QUICK: BackOff =
-    BackOff { first: Duration::from_millis(1), most: Duration::from_millis(8), most_asked: Duration::from_millis(8) };
+const QUICK: BackOff = BackOff {
+    first: Duration::from_millis(1),
+    most: Duration::from_millis(8),
+    most_asked: Duration::from_millis(8),
+    stray: Duration::ZERO,
+};
 
 fn path(text: &str) -> Path {
     Path::parse(text).unwrap()
@@ -260,4 +264,29 @@ async fn a_write_that_fails_here_leaves_the_queue_as_it_was() {
     assert_eq!(hybrid.push().await, Pushed::Failed);
     let status = hybrid.status();
     assert!(status.trouble == Some(StorageError::Remote(Remote::Unreachable)) && status.waiting == 1);
+}
+
+/// A request that broke off arrives after a later one, of this life or of the next: it has no last word.
+#[tokio::test(flavor = "current_thread")]
+async fn a_stray_request_does_not_win() {
+    let stray = Duration::from_millis(100);
+    for restarts in [false, true] {
+        let (near, far) = (Memory::new(), far(0));
+        let open = || Hybrid::open(Rc::new(near.clone()), far.clone(), BackOff { stray, ..QUICK });
+        let mut hybrid = open().await.unwrap();
+        hybrid.write(&path("x"), Bytes::from_static(b"old")).await.unwrap();
+        far.late.set(true);
+        assert_eq!(hybrid.push().await, Pushed::Failed);
+        far.late.set(false);
+        if restarts {
+            hybrid = open().await.unwrap();
+        }
+        hybrid.write(&path("x"), Bytes::from_static(b"new")).await.unwrap();
+        assert_eq!(hybrid.push().await, Pushed::Done(path("x")));
+        assert_eq!(hybrid.status().waiting, 1, "its mark is kept while something may still arrive");
+        far.arrive().await.unwrap();
+        assert_eq!(far.inner.read(&path("x")).await.unwrap().as_deref(), Some(&b"old"[..]));
+        drain(&hybrid).await;
+        assert_eq!(far.inner.read(&path("x")).await.unwrap().as_deref(), Some(&b"new"[..]));
+    }
 }

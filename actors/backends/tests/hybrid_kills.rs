@@ -23,7 +23,7 @@ const ROUNDS: u64 = 25;
 async fn open(place: &OsPath) -> (Hybrid, Rc<Tree>) {
     let near = Rc::new(Tree::open(&place.join("near")).await.unwrap());
     let far = Rc::new(Tree::open(&place.join("far")).await.unwrap());
-    (Hybrid::open(near, far.clone(), BackOff::default()).await.unwrap(), far)
+    (Hybrid::open(near, far.clone(), BackOff { stray: Duration::ZERO, ..BackOff::default() }).await.unwrap(), far)
 }
 
 fn name(number: u64) -> Path {

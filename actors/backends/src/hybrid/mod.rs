@@ -11,6 +11,9 @@
 //! **Conflicts:** whole values, the last to arrive at the far place wins. What somebody else writes there shows here when
 //! it is not kept here, or after [`Hybrid::forget`]; an unsent write of here replaces it.
 //!
+//! **Strays:** a request that broke off, or of a process that ended, may arrive after a later one and undo it. So what is
+//! pushed within [`BackOff::stray`] of such a moment keeps its mark, and is pushed once more after it.
+//!
 //! **Architecture Invariant:** a mark is on disk before its value changes, and is removed only when the far place has said
 //! that it has what the near one had at or after the mark.
 
@@ -22,7 +25,7 @@ mod queue;
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 pub use self::push::{BackOff, Pushed};
 use self::{
@@ -70,6 +73,7 @@ impl Hybrid {
             near.delete(&left).await?;
         }
         let mut queue = Queue::default();
+        let strays = Instant::now() + back_off.stray;
         for place in folder_of(&*near, &mark::folder()?).await? {
             let Some(bytes) = near.read(&place).await? else { continue };
             let Some(mark) = Mark::read(&bytes) else {
@@ -79,7 +83,7 @@ impl Hybrid {
                 // The process may have ended between the mark and the deletion.
                 near.delete(&mark.path).await?;
             }
-            queue.load(mark);
+            queue.load(mark, strays);
         }
         Ok(Hybrid {
             near,

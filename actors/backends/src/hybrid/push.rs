@@ -17,11 +17,19 @@ pub struct BackOff {
     pub most: Duration,
     /// The longest that the other side may ask for.
     pub most_asked: Duration,
+    /// How long a request may be under way that nobody waits for any more: one that broke off, or of a process that ended.
+    /// It may arrive after what was sent later, so what is pushed in this time is pushed once more after it.
+    pub stray: Duration,
 }
 
 impl Default for BackOff {
     fn default() -> BackOff {
-        BackOff { first: Duration::from_secs(1), most: Duration::from_secs(300), most_asked: Duration::from_secs(3600) }
+        BackOff {
+            first: Duration::from_secs(1),
+            most: Duration::from_secs(300),
+            most_asked: Duration::from_secs(3600),
+            stray: Duration::from_secs(60),
+        }
     }
 }
 
@@ -112,7 +120,7 @@ impl Hybrid {
             if self.push().await != Pushed::Idle {
                 continue;
             }
-            let refused = self.queue.borrow().next_refused();
+            let refused = self.queue.borrow().next_held();
             match refused {
                 Some(until) => tokio::select! { () = news => {}, () = sleep_until(until) => {} },
                 None => news.await,
@@ -123,8 +131,11 @@ impl Hybrid {
     /// Pushes the oldest path that may be pushed, whatever the pause.
     pub async fn push(&self) -> Pushed {
         let Some(job) = self.queue.borrow_mut().next(Instant::now()) else { return Pushed::Idle };
-        let released = Released { hybrid: self, path: &job.path };
-        let result = match self.carry(&job).await {
+        let mut released = Released { hybrid: self, path: &job.path, is_over: false };
+        let carried = self.carry(&job).await;
+        // What was answered is over; what broke off, or is dropped here, may still arrive.
+        released.is_over = !matches!(carried, Err(StorageError::Remote(_)));
+        let result = match carried {
             Ok(()) => self.settle(&job).await,
             Err(error) => Err(error),
         };
@@ -173,7 +184,8 @@ impl Hybrid {
     /// Removes the mark, unless the path was changed again.
     async fn settle(&self, job: &Job) -> Result<(), StorageError> {
         let _held = self.locks.hold(&job.path).await;
-        if !self.queue.borrow().is_current(job) {
+        let is_current = self.queue.borrow().is_current(job);
+        if !is_current || self.queue.borrow_mut().wait_for_strays(&job.path, Instant::now()) {
             return Ok(());
         }
         self.near.delete(&mark::place(&job.path)?).await?;
@@ -186,10 +198,12 @@ impl Hybrid {
 struct Released<'h> {
     hybrid: &'h Hybrid,
     path: &'h Path,
+    is_over: bool,
 }
 
 impl Drop for Released<'_> {
     fn drop(&mut self) {
-        self.hybrid.queue.borrow_mut().release(self.path);
+        let stray = (!self.is_over).then(|| Instant::now() + self.hybrid.pace.back_off.stray);
+        self.hybrid.queue.borrow_mut().release(self.path, stray);
     }
 }

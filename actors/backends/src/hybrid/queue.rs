@@ -27,6 +27,10 @@ struct Marked {
     version: u64,
     pushing: bool,
     refused: Option<Refusal>,
+    /// Until then something that was sent earlier may arrive.
+    strays: Option<Instant>,
+    /// It was pushed, and waits for the strays to be pushed once more.
+    pushed: bool,
 }
 
 struct Refusal {
@@ -43,15 +47,25 @@ pub(super) struct Job {
     pub(super) version: u64,
 }
 
+impl Marked {
+    /// Until when it is not to be pushed.
+    fn held(&self) -> Option<Instant> {
+        let strays = if self.pushed { self.strays } else { None };
+        strays.max(self.refused.as_ref().map(|refusal| refusal.until))
+    }
+}
+
 impl Queue {
     /// Takes up a mark of an earlier life.
-    pub(super) fn load(&mut self, mark: Mark) {
+    pub(super) fn load(&mut self, mark: Mark, strays: Instant) {
         // Two marks never have one place; a copied folder might, and no path may be lost for it.
         let place = if self.order.contains_key(&mark.place) { self.next_place } else { mark.place };
         self.next_place = self.next_place.max(place + 1);
         self.order.insert(place, mark.path.clone());
         let version = self.version();
-        self.marked.insert(mark.path, Marked { change: mark.change, place, version, pushing: false, refused: None });
+        let marked =
+            Marked { change: mark.change, place, version, pushing: false, refused: None, strays: Some(strays), pushed: false };
+        self.marked.insert(mark.path, marked);
     }
 
     /// Marks a path, and gives the mark to be kept.
@@ -64,14 +78,15 @@ impl Queue {
         };
         let marked = match self.marked.get_mut(path) {
             Some(marked) => {
-                (marked.change, marked.version, marked.refused) = (change, version, None);
+                (marked.change, marked.version, marked.refused, marked.pushed) = (change, version, None, false);
                 marked.place
             }
             None => {
                 let place = self.next_place;
                 self.next_place += 1;
                 self.order.insert(place, path.clone());
-                self.marked.insert(path.clone(), Marked { change, place, version, pushing: false, refused: None });
+                let marked = Marked { change, place, version, pushing: false, refused: None, strays: None, pushed: false };
+                self.marked.insert(path.clone(), marked);
                 place
             }
         };
@@ -82,7 +97,7 @@ impl Queue {
     pub(super) fn touch(&mut self, path: &Path) {
         let version = self.version();
         if let Some(marked) = self.marked.get_mut(path) {
-            marked.version = version;
+            (marked.version, marked.pushed) = (version, false);
         }
     }
 
@@ -111,7 +126,7 @@ impl Queue {
     pub(super) fn next(&mut self, now: Instant) -> Option<Job> {
         for path in self.order.values() {
             let Some(marked) = self.marked.get_mut(path) else { continue };
-            if !marked.pushing && marked.refused.as_ref().is_none_or(|refusal| refusal.until <= now) {
+            if !marked.pushing && marked.held().is_none_or(|until| until <= now) {
                 marked.pushing = true;
                 return Some(Job { path: path.clone(), change: marked.change, version: marked.version });
             }
@@ -119,9 +134,16 @@ impl Queue {
         None
     }
 
-    /// When the next refused path may be tried again.
-    pub(super) fn next_refused(&self) -> Option<Instant> {
-        self.marked.values().filter(|marked| !marked.pushing).filter_map(|marked| Some(marked.refused.as_ref()?.until)).min()
+    /// When the next path may be pushed that may not be pushed now.
+    pub(super) fn next_held(&self) -> Option<Instant> {
+        self.marked.values().filter(|marked| !marked.pushing).filter_map(Marked::held).min()
+    }
+
+    /// Whether something that was sent earlier may still arrive and replace what was pushed now. Then it is pushed once more.
+    pub(super) fn wait_for_strays(&mut self, path: &Path, now: Instant) -> bool {
+        let Some(marked) = self.marked.get_mut(path) else { return false };
+        marked.pushed = marked.strays.is_some_and(|until| until > now);
+        marked.pushed
     }
 
     /// Whether nothing changed since the job began.
@@ -130,9 +152,11 @@ impl Queue {
     }
 
     /// The job is over, well or not; the mark is still there.
-    pub(super) fn release(&mut self, path: &Path) {
+    /// With `strays` what it sent may arrive until then.
+    pub(super) fn release(&mut self, path: &Path, strays: Option<Instant>) {
         if let Some(marked) = self.marked.get_mut(path) {
             marked.pushing = false;
+            marked.strays = strays.or(marked.strays);
         }
     }
 

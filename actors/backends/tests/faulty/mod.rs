@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
+
 use backends::{Answer, Cursor, Entry, Page, Path, Pieces, Remote, Storage, StorageError, Value};
 
 /// Another place, behind chance: an operation fails before it is done, or is done and its answer is lost, or breaks off
@@ -17,6 +19,9 @@ pub(crate) struct Faulty<S> {
     pub(crate) per_mille: Cell<u64>,
     /// Nothing can be reached.
     pub(crate) offline: Cell<bool>,
+    /// Writes break off and are done when [`Faulty::arrive`] says so.
+    pub(crate) late: Cell<bool>,
+    strays: RefCell<Vec<(Path, Bytes)>>,
     /// Every write and deletion that was asked for, well or not.
     pub(crate) asked: RefCell<Vec<String>>,
     state: Cell<u64>,
@@ -28,6 +33,8 @@ impl<S> Faulty<S> {
             inner,
             per_mille: Cell::new(per_mille),
             offline: Cell::new(false),
+            late: Cell::new(false),
+            strays: RefCell::default(),
             asked: RefCell::default(),
             state: Cell::new(seed | 1),
         }
@@ -41,6 +48,18 @@ impl<S> Faulty<S> {
         x ^= x >> 27;
         self.state.set(x);
         (x.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16) % end
+    }
+
+    /// What broke off late is done now.
+    pub(crate) async fn arrive(&self) -> Result<(), StorageError>
+    where
+        S: Storage,
+    {
+        let strays = self.strays.take();
+        for (path, value) in strays {
+            self.inner.write(&path, value).await?;
+        }
+        Ok(())
     }
 
     async fn before(&self) -> Result<(), StorageError> {
@@ -83,6 +102,14 @@ impl<S: Storage> Storage for Faulty<S> {
         Box::pin(async move {
             self.asked.borrow_mut().push(format!("write {path}"));
             self.before().await?;
+            if self.late.get() {
+                let mut value = Vec::new();
+                while let Some(piece) = pieces.next().await? {
+                    value.extend_from_slice(&piece);
+                }
+                self.strays.borrow_mut().push((path.clone(), value.into()));
+                return Err(Remote::BrokeOff.into());
+            }
             self.inner.write_stream(path, length, pieces).await?;
             self.fail()
         })
