@@ -20,10 +20,14 @@ pub mod busy;
 pub mod capture;
 pub mod cargo;
 pub mod chance;
+pub mod fault_proxy;
 pub mod fuzz;
 pub mod home;
+pub mod http_request;
 pub mod llama;
 pub mod processes;
+pub mod python_peers;
+pub mod scripted_blob;
 pub mod scripted_gguf;
 pub mod scripted_http;
 pub mod serve;
@@ -40,4 +44,9 @@ pub fn rounds(usual: usize) -> usize {
 /// Whether the long rounds are wanted too: `cargo verify --full`.
 pub fn full() -> bool {
     std::env::var("LAMOS_FULL_TESTS").is_ok_and(|value| value == "1")
+}
+
+/// Whether servers of others are installed and started: `LAMOS_PEERS=1`, or with the long rounds.
+pub fn peers() -> bool {
+    full() || std::env::var("LAMOS_PEERS").is_ok_and(|value| value == "1")
 }

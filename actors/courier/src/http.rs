@@ -1,0 +1,170 @@
+//! HTTP to the origins of one place: no redirect, no proxy, no cookies, ring as the one TLS provider, every wait bounded,
+//! and failures by whom they are up to.
+
+use std::{sync::Arc, time::Duration};
+
+use backends::{Refused, Remote, StorageError};
+use reqwest::{
+    Client, ClientBuilder, Request, Response, StatusCode, Url,
+    header::{HeaderMap, RETRY_AFTER},
+    redirect,
+};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::time::{sleep, timeout};
+
+/// Largest value that a server that says it takes no larger one is assumed to take.
+const TOO_LARGE: u64 = 1 << 20;
+
+/// How long things may take, and how often they are tried.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// Until a connection stands.
+    pub connect: Duration,
+    /// Without a single byte, in either direction.
+    pub idle: Duration,
+    /// For an operation that carries no value.
+    pub operation: Duration,
+    /// How often something is tried again after a failure of the other side.
+    pub retries: u32,
+    /// Before the first repetition; doubled before each further one.
+    pub first_wait: Duration,
+    /// Connections that are kept for the next request.
+    pub idle_connections: usize,
+    /// Longest wait before a repetition. Who is told to wait longer says so instead.
+    pub most_wait: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Times {
+        Times {
+            connect: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
+            operation: Duration::from_secs(60),
+            retries: 4,
+            idle_connections: 4,
+            first_wait: Duration::from_millis(500),
+            most_wait: Duration::from_secs(30),
+        }
+    }
+}
+
+/// TLS with these roots and nothing else.
+pub fn tls(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(tls)
+}
+
+/// The one HTTP client.
+#[derive(Clone)]
+pub struct Http {
+    client: Client,
+    times: Times,
+}
+
+impl Http {
+    /// A client that trusts what `tls` trusts. With `names` it finds servers by that, and asks the system nothing.
+    pub fn new(tls: ClientConfig, names: Option<Arc<dyn reqwest::dns::Resolve>>, times: Times) -> Result<Http, StorageError> {
+        let mut builder: ClientBuilder = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .connect_timeout(times.connect)
+            .read_timeout(times.idle)
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .user_agent(concat!("lamos/", env!("CARGO_PKG_VERSION")))
+            .pool_max_idle_per_host(times.idle_connections);
+        if let Some(names) = names {
+            builder = builder.dns_resolver(names);
+        }
+        let client = builder.build().map_err(|error| StorageError::Ours(error.without_url().to_string()))?;
+        Ok(Http { client, times })
+    }
+
+    pub(crate) fn times(&self) -> Times {
+        self.times
+    }
+
+    /// Sends one request to an origin of the place and to no other.
+    pub(crate) async fn send(&self, origins: &[Url], request: Request) -> Result<Response, StorageError> {
+        if !origins.iter().any(|origin| origin.origin() == request.url().origin()) {
+            return Err(StorageError::Ours("a request would go to another place".to_owned()));
+        }
+        self.client.execute(request).await.map_err(|error| broken(&error))
+    }
+
+    /// Does something that may be done twice until it goes through, as often as is usual.
+    pub(crate) async fn again<T>(&self, mut work: impl AsyncFnMut() -> Result<T, StorageError>) -> Result<T, StorageError> {
+        let mut tried = 0;
+        loop {
+            let error = match work().await {
+                Err(StorageError::Remote(error)) if tried < self.times.retries => error,
+                result => return result,
+            };
+            let pause = match &error {
+                Remote::Busy { after: Some(after) } if *after > self.times.most_wait => return Err(error.into()),
+                Remote::Busy { after: Some(after) } => *after,
+                _ => self.pause(tried),
+            };
+            tracing::debug!(%error, "failed to be served, and tries again");
+            sleep(pause).await;
+            tried += 1;
+        }
+    }
+
+    /// Half of the pause for certain, half of it by chance.
+    fn pause(&self, tried: u32) -> Duration {
+        let whole = self.times.first_wait.saturating_mul(1 << tried.min(16)).min(self.times.most_wait);
+        let chance = f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX);
+        whole.mul_f64(0.5 + chance / 2.0)
+    }
+
+    /// At most `most` bytes of a body.
+    pub(crate) async fn body(&self, response: &mut Response, most: usize) -> Result<Vec<u8>, StorageError> {
+        let mut body = Vec::new();
+        while let Some(bytes) = self.chunk(response).await? {
+            if body.len() + bytes.len() > most {
+                return Err(Remote::Nonsense("its answer is too long".to_owned()).into());
+            }
+            body.extend_from_slice(&bytes);
+        }
+        Ok(body)
+    }
+
+    pub(crate) async fn chunk(&self, response: &mut Response) -> Result<Option<bytes::Bytes>, StorageError> {
+        match timeout(self.times.idle, response.chunk()).await {
+            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Err(_)) | Err(_) => Err(Remote::BrokeOff.into()),
+        }
+    }
+}
+
+/// Why there was no answer.
+pub(crate) fn broken(error: &reqwest::Error) -> StorageError {
+    if error.is_connect() { Remote::Unreachable.into() } else { Remote::BrokeOff.into() }
+}
+
+/// What a status says, if it says that something failed. What is the protocol's own (404, 409, 412 …) is its reader's.
+pub(crate) fn failed(status: StatusCode, headers: &HeaderMap) -> Option<StorageError> {
+    let after = retry_after(headers);
+    Some(match status.as_u16() {
+        429 => Remote::Busy { after }.into(),
+        503 if after.is_some() => Remote::Busy { after }.into(),
+        507 | 402 => Refused::NoRoom("the quota of the place is used up".to_owned()).into(),
+        401 | 407 => Refused::NoRight("the place does not take the credential".to_owned()).into(),
+        413 => Refused::TooLarge { most: TOO_LARGE }.into(),
+        status @ (500 | 502..=599) => Remote::Failed(status).into(),
+        // Credentials go where the person said and not where a server says.
+        300..=399 if status != StatusCode::NOT_MODIFIED => Remote::Nonsense("it sends elsewhere".to_owned()).into(),
+        _ => return None,
+    })
+}
+
+/// `Retry-After` in seconds. A date says nothing: it is by another clock.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}

@@ -1,0 +1,58 @@
+//! The places of the tests: how each is described and opened.
+
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use std::{net::SocketAddr, rc::Rc, time::Duration};
+
+use backends::Storage;
+use courier::{Credential, Http, Secret, Target, Times, tls};
+use integration_tests::{
+    python_peers::{PASSWORD, USER},
+    scripted_blob::TOKEN,
+};
+
+/// Quick, so that a hundred failures take seconds; and a connection for each request, so that each draws its own fate.
+pub(crate) const QUICK: Times = Times {
+    connect: Duration::from_secs(5),
+    idle: Duration::from_secs(10),
+    operation: Duration::from_secs(20),
+    retries: 6,
+    idle_connections: 0,
+    first_wait: Duration::from_millis(5),
+    most_wait: Duration::from_millis(200),
+};
+
+pub(crate) fn http(times: Times) -> Http {
+    Http::new(tls(rustls::RootCertStore::empty()).unwrap(), None, times).unwrap()
+}
+
+pub(crate) fn vercel(address: SocketAddr, times: Times) -> Rc<dyn Storage> {
+    let json = format!(
+        r#"{{"kind":"vercel-blob","endpoint":"http://{address}/api/blob","content":"http://{address}/content","folder":"a folder"}}"#
+    );
+    let token = Credential::Token(Secret::new(TOKEN.to_owned()));
+    courier::open(&Target::parse(&json).unwrap(), &token, &http(times)).unwrap()
+}
+
+pub(crate) fn s3(address: SocketAddr, times: Times) -> Rc<dyn Storage> {
+    let json = format!(r#"{{"kind":"s3","endpoint":"http://{address}","bucket":"test-bucket","region":"us-east-1"}}"#);
+    let key = Credential::Key { id: "an-id".to_owned(), secret: Secret::new("a-key".to_owned()), session: None };
+    courier::open(&Target::parse(&json).unwrap(), &key, &http(times)).unwrap()
+}
+
+/// Makes the bucket, as its owner would.
+pub(crate) fn make_bucket(address: SocketAddr) {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let request = format!("PUT /test-bucket HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+pub(crate) fn web_dav(address: SocketAddr, times: Times) -> Rc<dyn Storage> {
+    let json = format!(r#"{{"kind":"webdav","endpoint":"http://{address}/","folder":"of/ours"}}"#);
+    let password = Credential::Password { user: USER.to_owned(), password: Secret::new(PASSWORD.to_owned()) };
+    courier::open(&Target::parse(&json).unwrap(), &password, &http(times)).unwrap()
+}
