@@ -51,26 +51,9 @@ impl Operators {
         Ok(Operators { again: once.clone().layer(retries), once, root: format!("{root}/") })
     }
 
-    /// Where a path lies there.
-    fn place(&self, path: &Path) -> String {
-        format!("{}{path}", self.root)
-    }
-
-    /// Where a folder lies there.
-    fn folder(&self, folder: Option<&Path>) -> String {
-        folder.map_or_else(|| self.root.clone(), |folder| format!("{}{folder}/", self.root))
-    }
-
-    async fn stat(&self, path: &Path) -> Result<Option<Metadata>, StorageError> {
-        match self.again.stat(&self.place(path)).await {
-            Ok(found) => Ok(Some(found)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(why(&error)),
-        }
-    }
-
-    async fn read(&self, path: &Path) -> Result<Option<Value>, StorageError> {
-        let reader = self.once.reader(&self.place(path)).await.map_err(|error| why(&error))?;
+    /// Asks once for a value.
+    async fn read(&self, place: &str) -> Result<Option<Value>, StorageError> {
+        let reader = self.once.reader(place).await.map_err(|error| why(&error))?;
         let mut stream = reader.into_stream(..).await.map_err(|error| why(&error))?;
         let length = match stream.metadata().await {
             Ok(found) => found.content_length(),
@@ -78,6 +61,15 @@ impl Operators {
             Err(error) => return Err(why(&error)),
         };
         Ok(Some(Value { length, pieces: Box::new(Stream { stream, rest: Bytes::new(), left: length }) }))
+    }
+}
+
+/// What is known of a place, if something is there.
+async fn stat(operator: &Operator, place: &str) -> Result<Option<Metadata>, StorageError> {
+    match operator.stat(place).await {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(why(&error)),
     }
 }
 

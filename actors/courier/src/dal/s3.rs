@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use opendal::{Buffer, services};
 
-use super::{Operators, changed, errors::why, gather};
+use super::{Operators, changed, errors::why, gather, stat};
 use crate::{BadTarget, Credential, Http, Kind, Target, read};
 
 /// Bytes of a part. What fits one is sent in one request; the rest in parts, of which nobody sees any before the last.
@@ -43,8 +43,13 @@ pub(crate) fn open(target: &Target, credential: &Credential, http: &Http) -> Res
 }
 
 impl S3 {
+    /// Where a path lies there.
+    fn place(&self, path: &Path) -> String {
+        format!("{}{path}", self.operators.root)
+    }
+
     async fn take(&self, path: &Path, length: u64, pieces: &mut dyn Pieces) -> Result<(), StorageError> {
-        let place = self.operators.place(path);
+        let place = self.place(path);
         if length <= PART {
             let value: Buffer = gather(length, pieces).await?.into_iter().collect();
             return self.operators.again.write(&place, value).await.map(drop).map_err(|error| why(&error));
@@ -76,7 +81,8 @@ impl S3 {
 
     async fn page(&self, folder: Option<&Path>, from: Option<&Cursor>, limit: usize) -> Result<Page, StorageError> {
         let limit = limit.clamp(1, MAX_PAGE);
-        let place = self.operators.folder(folder);
+        let root = &self.operators.root;
+        let place = folder.map_or_else(|| root.clone(), |folder| format!("{root}{folder}/"));
         let lister = self.operators.again.lister_with(&place).recursive(true).limit(limit + 1);
         let lister = match from {
             Some(cursor) => lister.start_after(&cursor.0),
@@ -113,11 +119,11 @@ pub(crate) fn known(name: &str) -> Option<Path> {
 
 impl Storage for S3 {
     fn read_stream<'a>(&'a self, path: &'a Path) -> Answer<'a, Option<Value>> {
-        Box::pin(self.operators.read(path))
+        Box::pin(self.http.again(async || self.operators.read(&self.place(path)).await))
     }
 
     fn read<'a>(&'a self, path: &'a Path) -> Answer<'a, Option<Bytes>> {
-        Box::pin(read::whole(self, &self.http, path))
+        Box::pin(read::whole(&self.http, async || self.operators.read(&self.place(path)).await))
     }
 
     fn write_stream<'a>(&'a self, path: &'a Path, length: u64, pieces: &'a mut dyn Pieces) -> Answer<'a, ()> {
@@ -126,13 +132,13 @@ impl Storage for S3 {
 
     fn head<'a>(&'a self, path: &'a Path) -> Answer<'a, Option<Entry>> {
         Box::pin(async move {
-            let found = self.operators.stat(path).await?.filter(opendal::Metadata::is_file);
+            let found = stat(&self.operators.again, &self.place(path)).await?.filter(opendal::Metadata::is_file);
             Ok(found.map(|found| Entry { path: path.clone(), length: found.content_length(), changed: changed(&found) }))
         })
     }
 
     fn delete<'a>(&'a self, path: &'a Path) -> Answer<'a, ()> {
-        Box::pin(async move { self.operators.again.delete(&self.operators.place(path)).await.map_err(|error| why(&error)) })
+        Box::pin(async move { self.operators.again.delete(&self.place(path)).await.map_err(|error| why(&error)) })
     }
 
     fn list<'a>(&'a self, folder: Option<&'a Path>, from: Option<&'a Cursor>, limit: usize) -> Answer<'a, Page> {

@@ -1,6 +1,9 @@
 //! WebDAV. Servers write what they are sent straight into the file, so a value is sent under a name of ours and takes its
 //! own by `MOVE`: what breaks off in the middle is never seen under its name.
 //!
+//! Names are written there with `%`, `?`, `#`, `;` and what some disks refuse as `%` and two digits. Servers take these for
+//! a part of an address (WsgiDAV 4.4.0 cuts the name in a `Destination` at `?`, and moves the value elsewhere).
+//!
 //! A `MOVE` or `DELETE` of a folder would take everything in it along, so each is asked for only where no folder was a
 //! moment before. Some servers remove the old value before they move the new one to its place: a reader in between finds
 //! none.
@@ -9,7 +12,7 @@ use backends::{Answer, Child, Cursor, Entry, Folders, Page, Path, Pieces, Refuse
 use bytes::Bytes;
 use opendal::{Buffer, ErrorKind, Metadata, services};
 
-use super::{Operators, changed, errors::why, gather};
+use super::{Operators, changed, errors::why, gather, stat};
 use crate::{BadTarget, Credential, Http, Target, read};
 
 /// Largest value. It is in memory while it is sent: the protocol knows no parts.
@@ -36,7 +39,49 @@ pub(crate) fn open(target: &Target, credential: &Credential, http: &Http) -> Res
     Ok(WebDav { operators, walk: Walk::new(), http: http.clone() })
 }
 
+/// What is written as a number in names there.
+const WRITTEN: &[u8] = b"%?#;*<>|\"";
+
+/// A path as it is written there.
+fn there(path: &str) -> String {
+    let mut name = String::with_capacity(path.len());
+    for letter in path.chars() {
+        match u8::try_from(letter) {
+            Ok(byte) if WRITTEN.contains(&byte) => name += &format!("%{byte:02X}"),
+            _ => name.push(letter),
+        }
+    }
+    name
+}
+
+/// A name as we know it; `None` for one that we would write otherwise, and so is not ours.
+fn here(name: &str) -> Option<String> {
+    let mut parts = name.split('%');
+    let mut path = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (number, rest) = part.split_at_checked(2)?;
+        path.push(char::from(u8::from_str_radix(number, 16).ok()?));
+        path += rest;
+    }
+    (there(&path) == name).then_some(path)
+}
+
 impl WebDav {
+    /// Where a path lies there.
+    fn place(&self, path: &Path) -> String {
+        format!("{}{}", self.operators.root, there(path.as_str()))
+    }
+
+    /// Asks once for a value.
+    async fn begin(&self, path: &Path) -> Result<Option<Value>, StorageError> {
+        let place = self.place(path);
+        // Servers answer for a folder with a page about it.
+        match stat(&self.operators.once, &place).await? {
+            Some(found) if found.is_file() => self.operators.read(&place).await,
+            _ => Ok(None),
+        }
+    }
+
     async fn take(&self, path: &Path, length: u64, pieces: &mut dyn Pieces) -> Result<(), StorageError> {
         if length > MOST {
             return Err(Refused::TooLarge { most: MOST }.into());
@@ -47,7 +92,7 @@ impl WebDav {
         let done = self.http.again(async || self.put(path, &unfinished, value.clone()).await).await;
         if done.is_err() {
             // It may have been left half written.
-            if let Err(error) = self.operators.again.delete(&self.operators.place(&unfinished)).await {
+            if let Err(error) = self.operators.again.delete(&self.place(&unfinished)).await {
                 tracing::debug!(error = %why(&error), "failed to take back what was sent of a value");
             }
         }
@@ -55,11 +100,11 @@ impl WebDav {
     }
 
     async fn put(&self, path: &Path, unfinished: &Path, value: Buffer) -> Result<(), StorageError> {
-        let (from, to) = (self.operators.place(unfinished), self.operators.place(path));
-        if let Err(error) = self.operators.again.write(&from, value).await {
+        let (from, to) = (self.place(unfinished), self.place(path));
+        if let Err(error) = self.operators.once.write(&from, value).await {
             return Err(if self.is_blocked(path).await { Refused::InTheWay.into() } else { why(&error) });
         }
-        if self.operators.stat(path).await?.is_some_and(|found| found.is_dir()) {
+        if stat(&self.operators.once, &to).await?.is_some_and(|found| found.is_dir()) {
             return Err(Refused::InTheWay.into());
         }
         match self.operators.once.rename(&from, &to).await {
@@ -74,7 +119,7 @@ impl WebDav {
     async fn is_blocked(&self, path: &Path) -> bool {
         let mut above = path.folder();
         while let Some(folder) = above {
-            if matches!(self.operators.stat(&folder).await, Ok(Some(found)) if found.is_file()) {
+            if matches!(stat(&self.operators.once, &self.place(&folder)).await, Ok(Some(found)) if found.is_file()) {
                 return true;
             }
             above = folder.folder();
@@ -83,10 +128,8 @@ impl WebDav {
     }
 
     async fn remove(&self, path: &Path) -> Result<(), StorageError> {
-        match self.operators.stat(path).await? {
-            Some(found) if found.is_file() => {
-                self.operators.again.delete(&self.operators.place(path)).await.map_err(|error| why(&error))
-            }
+        match stat(&self.operators.again, &self.place(path)).await? {
+            Some(found) if found.is_file() => self.operators.again.delete(&self.place(path)).await.map_err(|error| why(&error)),
             _ => Ok(()),
         }
     }
@@ -95,14 +138,14 @@ impl WebDav {
 impl Folders for WebDav {
     fn children<'a>(&'a self, folder: Option<&'a Path>) -> Answer<'a, Vec<Child>> {
         Box::pin(async move {
-            let place = self.operators.folder(folder);
+            let place = folder.map_or_else(|| self.operators.root.clone(), |folder| format!("{}/", self.place(folder)));
             let found = match self.operators.again.list(&place).await {
                 Ok(found) => found,
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
                 Err(error) => return Err(why(&error)),
             };
             let child = |found: opendal::Entry| {
-                let name = found.path().strip_prefix(&place)?.trim_end_matches('/').to_owned();
+                let name = here(found.path().strip_prefix(&place)?.trim_end_matches('/'))?;
                 let about = found.metadata();
                 let is_own = !name.is_empty() && !Path::is_unfinished(&name);
                 let length = if about.is_file() { about.content_length() } else { 0 };
@@ -115,17 +158,11 @@ impl Folders for WebDav {
 
 impl Storage for WebDav {
     fn read_stream<'a>(&'a self, path: &'a Path) -> Answer<'a, Option<Value>> {
-        Box::pin(async move {
-            // Servers answer for a folder with a page about it.
-            match self.operators.stat(path).await? {
-                Some(found) if found.is_file() => self.operators.read(path).await,
-                _ => Ok(None),
-            }
-        })
+        Box::pin(self.http.again(async || self.begin(path).await))
     }
 
     fn read<'a>(&'a self, path: &'a Path) -> Answer<'a, Option<Bytes>> {
-        Box::pin(read::whole(self, &self.http, path))
+        Box::pin(read::whole(&self.http, async || self.begin(path).await))
     }
 
     fn write_stream<'a>(&'a self, path: &'a Path, length: u64, pieces: &'a mut dyn Pieces) -> Answer<'a, ()> {
@@ -134,7 +171,7 @@ impl Storage for WebDav {
 
     fn head<'a>(&'a self, path: &'a Path) -> Answer<'a, Option<Entry>> {
         Box::pin(async move {
-            let found = self.operators.stat(path).await?.filter(Metadata::is_file);
+            let found = stat(&self.operators.again, &self.place(path)).await?.filter(Metadata::is_file);
             Ok(found.map(|found| Entry { path: path.clone(), length: found.content_length(), changed: changed(&found) }))
         })
     }
@@ -145,5 +182,28 @@ impl Storage for WebDav {
 
     fn list<'a>(&'a self, folder: Option<&'a Path>, from: Option<&'a Cursor>, limit: usize) -> Answer<'a, Page> {
         Box::pin(self.walk.page(self, folder, from, limit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_are_written_and_read() {
+        assert_eq!(there("a/what? 100%; #1"), "a/what%3F 100%25%3B %231");
+        assert_eq!(here("what%3F").as_deref(), Some("what?"));
+        for other in ["100%", "%2", "%zz", "%41", "%3f", "what?", "%é"] {
+            assert_eq!(here(other), None, "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_comes_back(name in "[a%?#;*<>|\"é東 23F]{1,20}") {
+            prop_assert_eq!(here(&there(&name)), Some(name));
+        }
     }
 }

@@ -142,9 +142,10 @@ impl VercelBlob {
             .await
     }
 
+    /// Asks once for a value.
     async fn begin(&self, path: &Path) -> Result<Option<Value>, StorageError> {
         let url = self.value_at(&self.pathname(path)?)?;
-        let response = self.http.again(async || self.ask(Method::GET, url.clone(), &[], Bytes::new()).await).await?;
+        let response = self.ask(Method::GET, url, &[], Bytes::new()).await?;
         if response.status() == StatusCode::NOT_FOUND {
             return Ok(None);
         }
@@ -235,11 +236,11 @@ impl Pieces for Stream {
 
 impl Storage for VercelBlob {
     fn read_stream<'a>(&'a self, path: &'a Path) -> Answer<'a, Option<Value>> {
-        Box::pin(self.begin(path))
+        Box::pin(self.http.again(async || self.begin(path).await))
     }
 
     fn read<'a>(&'a self, path: &'a Path) -> Answer<'a, Option<Bytes>> {
-        Box::pin(read::whole(self, &self.http, path))
+        Box::pin(read::whole(&self.http, async || self.begin(path).await))
     }
 
     fn write_stream<'a>(&'a self, path: &'a Path, length: u64, pieces: &'a mut dyn Pieces) -> Answer<'a, ()> {
