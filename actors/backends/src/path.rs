@@ -108,7 +108,7 @@ impl Path {
             return Err(BadPath::Elsewhere);
         }
         check(&text)?;
-        if name.starts_with(OURS) && !(reserved && !Path::is_unfinished(name)) { Err(BadPath::Reserved) } else { Ok(Path(text)) }
+        if name.starts_with(OURS) && (!reserved || Path::is_unfinished(name)) { Err(BadPath::Reserved) } else { Ok(Path(text)) }
     }
 }
 

@@ -17,9 +17,7 @@ use integration_tests::{
     python_peers::Peer,
     scripted_blob::ScriptedBlob,
 };
-use places::{QUICK, make_bucket, s3, vercel, web_dav};
-
-type Open = fn(SocketAddr, Times) -> Rc<dyn Storage>;
+use places::{Open, QUICK, make_bucket, s3, vercel, web_dav};
 
 /// A value that tells itself from every other: its number, many times over.
 fn value(number: u64) -> Bytes {

@@ -21,7 +21,7 @@ pub(super) async fn last_complete_wins(storage: &dyn Storage, second: &dyn Stora
     storage.write(&shared, value(0)).await?;
     let (last, running) = (Cell::new(0), Cell::new(true));
     let writer = async |number: u64| -> Checked {
-        let storage = if number % 2 == 0 { storage } else { second };
+        let storage = if number.is_multiple_of(2) { storage } else { second };
         for round in 0..scale.rounds as u64 {
             let seed = 1 + number + round * 4;
             storage.write(&shared, value(seed)).await?;
@@ -65,7 +65,7 @@ pub(super) async fn last_complete_wins(storage: &dyn Storage, second: &dyn Stora
 /// Many paths at once do not disturb each other, and folders that come and go lose nothing.
 pub(super) async fn each_path_for_itself(storage: &dyn Storage, second: &dyn Storage, scale: &Scale) -> Checked {
     let jobs = (0..scale.at_once as u64 * 4).map(|number| async move {
-        let storage = if number % 2 == 0 { storage } else { second };
+        let storage = if number.is_multiple_of(2) { storage } else { second };
         let one = path(&format!("p/{}/x{number}", number % 3))?;
         for round in 0..3u64 {
             let value = Bytes::from(format!("{number} {round}"));

@@ -14,7 +14,7 @@ pub(crate) mod web_dav;
 
 use std::time::SystemTime;
 
-use backends::{Answer, MAX_PIECE, Path, Pieces, Refused, Remote, StorageError, Value};
+use backends::{Answer, MAX_PIECE, Pieces, Refused, Remote, StorageError, Value};
 use bytes::{Buf as _, Bytes};
 use futures_util::StreamExt as _;
 use opendal::{
@@ -37,7 +37,7 @@ struct Operators {
 }
 
 impl Operators {
-    fn new(builder: impl Builder, origin: Url, root: &Path, http: &Http) -> Result<Operators, StorageError> {
+    fn new(builder: impl Builder, origin: Url, root: &str, http: &Http) -> Result<Operators, StorageError> {
         let transport = HttpTransporter::new(Transport::new(http.clone(), origin));
         let context = OperationContext::new().with_http_transport(transport);
         let times = http.times();

@@ -39,7 +39,7 @@ pub(crate) fn open(target: &Target, credential: &Credential, http: &Http) -> Res
         }
         _ => return Err(BadTarget::Credential.into()),
     };
-    Ok(S3 { operators: Operators::new(builder, origin, &target.root()?, http)?, http: http.clone() })
+    Ok(S3 { operators: Operators::new(builder, origin, target.root()?.as_str(), http)?, http: http.clone() })
 }
 
 impl S3 {

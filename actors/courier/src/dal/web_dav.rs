@@ -35,7 +35,7 @@ pub(crate) fn open(target: &Target, credential: &Credential, http: &Http) -> Res
         Credential::Token(token) => builder.token(token.words()),
         Credential::Key { .. } => return Err(BadTarget::Credential.into()),
     };
-    let operators = Operators::new(builder, origin, &target.root()?, http)?;
+    let operators = Operators::new(builder, origin, &there(target.root()?.as_str()), http)?;
     Ok(WebDav { operators, walk: Walk::new(), http: http.clone() })
 }
 

@@ -11,6 +11,9 @@ use integration_tests::{
     scripted_blob::TOKEN,
 };
 
+/// Opens a place at an address.
+pub(crate) type Open = fn(SocketAddr, Times) -> Rc<dyn Storage>;
+
 /// Quick, so that a hundred failures take seconds; and a connection for each request, so that each draws its own fate.
 pub(crate) const QUICK: Times = Times {
     connect: Duration::from_secs(5),
