@@ -44,6 +44,7 @@ lines! {
     6 llm: Complete ListModels;
     7 agent: Take ListSkills ShowSkill CheckSkill;
     8 code: Run;
+    9 courier: Put Get Head List Delete;
 }
 
 /// The body of a message: a byte for the service, two for the method, one for which of its types, and the bytes.

@@ -3,6 +3,7 @@
 
 use std::{
     env, fs,
+    io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -28,7 +29,7 @@ const START: Duration = Duration::from_secs(120);
 pub struct Peer {
     child: Child,
     address: SocketAddr,
-    _folder: Option<TempDir>,
+    folder: Option<TempDir>,
 }
 
 impl Peer {
@@ -61,7 +62,7 @@ impl Peer {
 
     fn start(mut command: Command, address: SocketAddr, folder: Option<TempDir>) -> Peer {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a peer starts");
-        let mut peer = Peer { child, address, _folder: folder };
+        let mut peer = Peer { child, address, folder };
         let since = Instant::now();
         while TcpStream::connect(address).is_err() {
             assert!(since.elapsed() < START, "the peer does not answer its door");
@@ -73,6 +74,22 @@ impl Peer {
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where a WebDAV server keeps its files.
+    pub fn files(&self) -> PathBuf {
+        self.folder.as_ref().expect("a WebDAV server has one").path().join("files")
+    }
+
+    /// Makes a bucket, as its owner would.
+    pub fn make_bucket(&self, name: &str) {
+        let address = self.address;
+        let mut stream = TcpStream::connect(address).expect("the peer takes connections");
+        let request = format!("PUT /{name} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("the peer reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("the peer answers");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 }
 

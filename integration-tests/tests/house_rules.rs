@@ -34,7 +34,7 @@ const KNOWS: &[(&str, &[&str])] = &[
     ("llm", &["ipc", "outbound"]),
     ("code", &["ipc"]),
     ("agent", &["ipc", "system-skills"]),
-    ("lamos", &["agent", "code", "crypto", "ipc", "llm", "storage"]),
+    ("lamos", &["agent", "backends", "code", "courier", "crypto", "ipc", "llm", "storage"]),
     // It starts the binary, and attaches to it as a command line does.
     ("integration-tests", &["ipc"]),
 ];
@@ -64,7 +64,7 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("rustpython-vm", &["code"]),
     ("opendal", &["courier"]),
     ("reqwest", &["courier", "llm", "outbound"]),
-    ("rustls", &["courier", "llm", "outbound"]),
+    ("rustls", &["llm", "outbound"]),
     ("hickory-resolver", &["outbound"]),
     ("heed", &["replica"]),
     ("loro", &["replica"]),

@@ -115,7 +115,7 @@ fn the_rest_works(home: &Home) {
             let echo = Echo { bytes: vec![1; 100] };
             let to = |role| Options { role: Some(role), ..Options::default() };
             let mut well = true;
-            for role in [Role::Storage, Role::Crypto, Role::Llm, Role::Code] {
+            for role in [Role::Storage, Role::Crypto, Role::Llm, Role::Code, Role::Courier] {
                 well &= attached.client.call_with(&echo, to(role)).await.is_ok();
             }
             if well {

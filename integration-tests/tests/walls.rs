@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 #[track_caller]
 fn check_rights(rights: &Value, namespaces: bool) {
     let roles: Vec<&str> = rights.as_array().unwrap().iter().map(|role| role["role"].as_str().unwrap()).collect();
-    for role in ["storage", "crypto", "llm", "agent", "code"] {
+    for role in ["storage", "crypto", "llm", "courier", "agent", "code"] {
         assert!(roles.contains(&role), "{role} is not in {roles:?}");
     }
     for role in rights.as_array().unwrap() {
@@ -46,7 +46,7 @@ fn check_rights(rights: &Value, namespaces: bool) {
             proofs.iter().filter(|proof| proof["outcome"] == "allowed").map(|proof| proof["act"].as_str().unwrap()).collect();
         let expected: &[&str] = match role["role"].as_str().unwrap() {
             "storage" => &["list its own directory"],
-            "llm" => &["make a TCP socket"],
+            "llm" | "courier" => &["make a TCP socket"],
             _ => &[],
         };
         assert_eq!(allowed, expected, "{role:#}");
@@ -206,7 +206,7 @@ fn every_process_answers_and_no_stream_is_lost() {
         let refusal = attached.client.call_with(&Echo { bytes: vec![1] }, to(Role::Storage)).await.unwrap_err();
         assert_eq!(refusal.code, Code::NotSignedIn, "{refusal}");
         attached.demo().await;
-        for role in [Role::Storage, Role::Crypto, Role::Llm, Role::Code] {
+        for role in [Role::Storage, Role::Crypto, Role::Llm, Role::Code, Role::Courier] {
             for length in [0, 1, 64, 65_536, 1_000_000] {
                 let bytes = vec![7; length];
                 let echoed = attached.client.call_with(&Echo { bytes: bytes.clone() }, to(role)).await.unwrap();

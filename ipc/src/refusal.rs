@@ -140,6 +140,20 @@ codes! {
     /// A skill folder that cannot be read as one.
     SkillInvalid = 506, Person;
 
+    // From the courier.
+    /// The place outside cannot be reached.
+    RemoteUnreachable = 550, Outside;
+    /// The place outside has too much to do, or failed.
+    RemoteBusy = 551, Outside;
+    /// The connection ended in the middle; whether it was done is not known, do it again.
+    RemoteBroken = 552, Outside;
+    /// The place outside does not speak its protocol.
+    RemoteNonsense = 553, Outside;
+    /// The place outside refuses: the secret, the folder, or what is asked.
+    RemoteRefused = 554, Person;
+    /// The place outside has no room left.
+    RemoteFull = 555, Person;
+
     // From the supervisor.
     /// A process could not be started.
     CannotStart = 600, Ours;

@@ -65,6 +65,8 @@ roles! {
     Agent = 7, "agent";
     /// One run of a script.
     Code = 8, "code";
+    /// The network, as far as the places where things are kept outside.
+    Courier = 9, "courier";
 }
 
 /// The type-level name of a role that sends calls.

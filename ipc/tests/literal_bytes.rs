@@ -7,6 +7,7 @@ use ipc::{
     id::{ConversationId, TurnId},
     messages::{agent, code, common, crypto, llm, start, storage, supervisor},
     refusal::{Code, Refusal},
+    role::Role,
     secret::Secret,
 };
 
@@ -27,13 +28,13 @@ fn start() {
 
 #[test]
 fn supervisor() {
-    check(&supervisor::AllowPorts { ports: vec![443, 8080] }, &[2, 251, 0xbb, 0x01, 251, 0x90, 0x1f]);
+    check(&supervisor::AllowPorts { role: Role::Llm, ports: vec![443, 8080] }, &[5, 2, 251, 0xbb, 0x01, 251, 0x90, 0x1f]);
 }
 
 #[test]
 fn crypto() {
-    let lend = crypto::Lend { base_url: "http://a".into(), key: Secret::new(b"k".to_vec()) };
-    let bytes = [8, b'h', b't', b't', b'p', b':', b'/', b'/', b'a', 1, b'k'];
+    let lend = crypto::Lend { base_url: "http://a".into(), key: Secret::new(b"k".to_vec()), holder: Role::Llm };
+    let bytes = [8, b'h', b't', b't', b'p', b':', b'/', b'/', b'a', 1, b'k', 5];
     assert_eq!(*encode_sensitive(&lend).unwrap(), bytes);
     assert_eq!(decode::<crypto::Lend>(&bytes).unwrap().key.expose(), b"k");
 }

@@ -95,7 +95,7 @@ pub(crate) fn take(
             let directory = rustix::fs::open(path, flags, rustix::fs::Mode::empty());
             birthright.directory = Some(directory.map_err(|error| cannot(start.role, &format!("open its directory: {error}")))?);
         }
-        Work::Llm { ports } => birthright.ports = [&[443, 53], &ports[..]].concat(),
+        Work::Llm { ports } | Work::Courier { ports } => birthright.ports = [&[443, 53], &ports[..]].concat(),
         Work::Crypto | Work::Agent { .. } | Work::Code => {}
     }
     Ok((prepared, rights, birthright))

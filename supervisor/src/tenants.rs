@@ -16,6 +16,8 @@ pub enum Prepared {
     Crypto(crypto::Prepared),
     /// The models.
     Llm(Box<llm::Prepared>),
+    /// What goes to other machines.
+    Courier(Box<courier::Prepared>),
     /// A conversation.
     Agent(agent::Prepared),
     /// A run.
@@ -31,6 +33,7 @@ pub fn prepare(work: &Work, generation: u32, handed: Vec<OwnedFd>) -> Result<Pre
         Work::Storage { directory, first } => Prepared::Storage(storage::prepare(directory, *first && generation == 1)?),
         Work::Crypto => Prepared::Crypto(crypto::prepare(handed)?),
         Work::Llm { .. } => Prepared::Llm(Box::new(llm::prepare()?)),
+        Work::Courier { .. } => Prepared::Courier(Box::new(courier::prepare()?)),
         Work::Agent { conversation } => Prepared::Agent(agent::prepare(*conversation)),
         Work::Code => Prepared::Code(code::prepare()?),
     })
@@ -42,6 +45,7 @@ pub async fn start(prepared: Prepared, caller: Rc<Caller>, events: Events) -> Re
         Prepared::Storage(prepared) => Box::pin(storage::start(prepared, Client::new(caller), events).await?),
         Prepared::Crypto(prepared) => Box::pin(crypto::start(prepared, Client::new(caller), events)?),
         Prepared::Llm(prepared) => Box::pin(llm::start(*prepared, Client::new(caller), events)?),
+        Prepared::Courier(prepared) => Box::pin(courier::start(*prepared, Client::new(caller), events)?),
         Prepared::Agent(prepared) => Box::pin(agent::start(prepared, Client::new(caller), events)),
         Prepared::Code(prepared) => Box::pin(code::start(prepared, events).await?),
     })

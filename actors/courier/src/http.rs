@@ -1,15 +1,14 @@
-//! HTTP to the origins of one place: no redirect, no proxy, no cookies, ring as the one TLS provider, every wait bounded,
-//! and failures by whom they are up to.
+//! HTTP to the origins of one place, over the client of [`outbound`]: every wait bounded, and failures by whom they are up
+//! to.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use backends::{Refused, Remote, StorageError};
+use outbound::Prepared;
 use reqwest::{
-    Client, ClientBuilder, Request, Response, StatusCode, Url,
+    Client, Request, Response, StatusCode, Url,
     header::{HeaderMap, RETRY_AFTER},
-    redirect,
 };
-use rustls::{ClientConfig, RootCertStore};
 use tokio::time::{sleep, timeout};
 
 /// Largest value that a server that says it takes no larger one is assumed to take.
@@ -48,17 +47,6 @@ impl Default for Times {
     }
 }
 
-/// TLS with these roots and nothing else.
-pub fn tls(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(tls)
-}
-
 /// The one HTTP client.
 #[derive(Clone)]
 pub struct Http {
@@ -67,21 +55,10 @@ pub struct Http {
 }
 
 impl Http {
-    /// A client that trusts what `tls` trusts. With `names` it finds servers by that, and asks the system nothing.
-    pub fn new(tls: ClientConfig, names: Option<Arc<dyn reqwest::dns::Resolve>>, times: Times) -> Result<Http, StorageError> {
-        let mut builder: ClientBuilder = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .connect_timeout(times.connect)
-            .read_timeout(times.idle)
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .user_agent(concat!("lamos/", env!("CARGO_PKG_VERSION")))
-            .pool_max_idle_per_host(times.idle_connections);
-        if let Some(names) = names {
-            builder = builder.dns_resolver(names);
-        }
-        let client = builder.build().map_err(|error| StorageError::Ours(error.without_url().to_string()))?;
+    /// A client that trusts and knows what was taken before the lockdown.
+    pub fn new(prepared: Prepared, times: Times) -> Result<Http, StorageError> {
+        let client =
+            prepared.client(times.connect, times.idle_connections).map_err(|refusal| StorageError::Ours(refusal.to_string()))?;
         Ok(Http { client, times })
     }
 
@@ -94,7 +71,10 @@ impl Http {
         if !origins.iter().any(|origin| origin.origin() == request.url().origin()) {
             return Err(StorageError::Ours("a request would go to another place".to_owned()));
         }
-        self.client.execute(request).await.map_err(|error| broken(&error))
+        match timeout(self.times.idle, self.client.execute(request)).await {
+            Ok(answered) => answered.map_err(|error| broken(&error)),
+            Err(_) => Err(Remote::BrokeOff.into()),
+        }
     }
 
     /// Does something that may be done twice until it goes through, as often as is usual.

@@ -166,12 +166,21 @@ impl Target {
 
     /// The base URL of its interface, to which this credential may go.
     pub(crate) fn place(&self, credential: &Credential) -> Result<Url, BadTarget> {
-        let text = match (&self.endpoint, &self.kind) {
-            (Some(endpoint), _) => endpoint.as_str(),
-            (None, Kind::VercelBlob { .. }) => VERCEL,
-            (None, _) => return Err(BadTarget::NoEndpoint),
-        };
-        place::parse(text, !credential.is_none())
+        place::parse(self.written()?, !credential.is_none())
+    }
+
+    /// The base URL of its interface, as it was written: for this the secret is lent.
+    pub fn base_url(&self) -> Result<String, BadTarget> {
+        self.check()?;
+        self.written().map(str::to_owned)
+    }
+
+    fn written(&self) -> Result<&str, BadTarget> {
+        match (&self.endpoint, &self.kind) {
+            (Some(endpoint), _) => Ok(endpoint),
+            (None, Kind::VercelBlob { .. }) => Ok(VERCEL),
+            (None, _) => Err(BadTarget::NoEndpoint),
+        }
     }
 
     /// The folder under which everything lies. It is never the top: what else lies there is not ours.

@@ -17,7 +17,7 @@ use integration_tests::{
     python_peers::Peer,
     scripted_blob::ScriptedBlob,
 };
-use places::{Open, QUICK, make_bucket, s3, vercel, web_dav};
+use places::{Open, QUICK, s3, vercel, web_dav};
 
 /// A value that tells itself from every other: its number, many times over.
 fn value(number: u64) -> Bytes {
@@ -155,7 +155,7 @@ async fn s3_over_a_bad_line() {
         return println!("skipped: moto is installed from PyPI with LAMOS_PEERS=1 or cargo verify --full");
     }
     let moto = Peer::moto();
-    make_bucket(moto.address());
+    moto.make_bucket("test-bucket");
     directly(moto.address(), s3, 200).await;
     behind_a_hybrid(moto.address(), s3, 90).await;
 }

@@ -4,13 +4,15 @@
 
 mod places;
 
+use std::fs;
+
 use backends::{
     Path, Refused, StorageError,
-    conformance::{self, Scale},
+    conformance::{self, Scale, many_path, many_value},
 };
 use courier::{Credential, Secret, Target};
 use integration_tests::{peers, python_peers::Peer};
-use places::{QUICK, http, make_bucket, s3, web_dav};
+use places::{QUICK, http, s3, web_dav};
 
 #[tokio::test(flavor = "current_thread")]
 async fn s3_conforms_at_moto() {
@@ -18,9 +20,9 @@ async fn s3_conforms_at_moto() {
         return println!("skipped: moto is installed from PyPI with LAMOS_PEERS=1 or cargo verify --full");
     }
     let moto = Peer::moto();
-    make_bucket(moto.address());
+    moto.make_bucket("test-bucket");
     let (one, other) = (s3(moto.address(), QUICK), s3(moto.address(), QUICK));
-    let scale = Scale { entries: 1_200, page: 500, rounds: 3, at_once: 8, ..Scale::default() };
+    let scale = Scale { entries: 100_000, kept: true, page: 1_000, rounds: 3, at_once: 8, ..Scale::default() };
     conformance::run(&*one, &*other, &scale).await.unwrap();
     let json = format!(r#"{{"kind":"s3","endpoint":"http://{}","bucket":"no-such-bucket"}}"#, moto.address());
     let key = Credential::Key { id: "an-id".to_owned(), secret: Secret::new("a-key".to_owned()), session: None };
@@ -36,7 +38,17 @@ async fn web_dav_conforms_at_wsgidav() {
     }
     let dav = Peer::wsgidav();
     let (one, other) = (web_dav(dav.address(), QUICK), web_dav(dav.address(), QUICK));
+    for number in 0..100_000 {
+        let file = dav.files().join("of/ours").join(many_path(number).unwrap().as_str());
+        if number % 500 == 0 {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+        }
+        fs::write(file, many_value(number)).unwrap();
+    }
+    let many = Scale { entries: 100_000, filled: true, kept: true, page: 1_000, rounds: 3, at_once: 4, ..Scale::default() };
     // It removes the old file before it moves the new one to its place.
+    conformance::run(&*one, &*other, &Scale { blinks: true, ..many }).await.unwrap();
+    fs::remove_dir_all(dav.files().join("of")).unwrap();
     let scale = Scale { entries: 300, page: 100, rounds: 3, at_once: 4, blinks: true, ..Scale::default() };
     conformance::run(&*one, &*other, &scale).await.unwrap();
     let json = format!(r#"{{"kind":"webdav","endpoint":"http://{}/"}}"#, dav.address());

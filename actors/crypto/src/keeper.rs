@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use actix::{Actor, Context, Handler, Message};
 use ipc::{
-    Code, Instance, Refusal,
+    Code, Instance, Refusal, Role,
     messages::crypto::{ApiKey, KeyState, Lend, StoreKey},
 };
 use zeroize::Zeroizing;
@@ -155,6 +155,8 @@ pub(crate) struct LendKey {
 #[rtype(result = "Result<ApiKey, Refusal>")]
 pub(crate) struct ReleaseKey {
     pub(crate) lease: u64,
+    /// Who asks, as the hub says.
+    pub(crate) asks: Role,
 }
 
 impl Handler<MayTry> for Keeper {
@@ -269,7 +271,7 @@ impl Handler<ReleaseKey> for Keeper {
     type Result = Result<ApiKey, Refusal>;
 
     fn handle(&mut self, release: ReleaseKey, _: &mut Context<Self>) -> Self::Result {
-        self.leases.release(release.lease, Instant::now())
+        self.leases.release(release.lease, release.asks, Instant::now())
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use ipc::{
-    Code, Refusal,
+    Code, Refusal, Role,
     messages::crypto::{ApiKey, Lend},
     secret::Secret,
 };
@@ -22,6 +22,7 @@ struct Lent {
     number: u64,
     base_url: String,
     key: Secret,
+    holder: Role,
     used: Instant,
 }
 
@@ -39,15 +40,15 @@ impl Leases {
             self.lent.pop_front();
         }
         let number = getrandom::u64().map_err(|error| Refusal::internal(format!("get random bytes: {error}")))?;
-        self.lent.push_back(Lent { number, base_url: lend.base_url, key: lend.key, used: now });
+        self.lent.push_back(Lent { number, base_url: lend.base_url, key: lend.key, holder: lend.holder, used: now });
         Ok(number)
     }
 
-    /// The key under a number, and where it may go.
-    pub(crate) fn release(&mut self, number: u64, now: Instant) -> Result<ApiKey, Refusal> {
+    /// The key under a number, and where it may go, for the process it was lent to.
+    pub(crate) fn release(&mut self, number: u64, asks: Role, now: Instant) -> Result<ApiKey, Refusal> {
         self.forget_idle(now);
-        let lent = self.lent.iter_mut().find(|lent| lent.number == number);
-        let lent = lent.ok_or_else(|| Refusal::new(Code::NoSuchKey, "the key for this model is no longer lent; ask again"))?;
+        let lent = self.lent.iter_mut().find(|lent| lent.number == number && lent.holder == asks);
+        let lent = lent.ok_or_else(|| Refusal::new(Code::NoSuchKey, "the key for this server is no longer lent; ask again"))?;
         lent.used = now;
         Ok(ApiKey { base_url: lent.base_url.clone(), key: Secret::new(lent.key.expose().to_vec()) })
     }
@@ -62,7 +63,7 @@ mod tests {
     use super::*;
 
     fn lend(leases: &mut Leases, now: Instant) -> u64 {
-        leases.lend(Lend { base_url: "https://a".into(), key: Secret::new(b"k".to_vec()) }, now).expect("lent")
+        leases.lend(Lend { base_url: "https://a".into(), key: Secret::new(b"k".to_vec()), holder: Role::Llm }, now).expect("lent")
     }
 
     #[test]
@@ -70,10 +71,11 @@ mod tests {
         let mut leases = Leases::default();
         let now = Instant::now();
         let number = lend(&mut leases, now);
-        let key = leases.release(number, now).expect("released");
+        let key = leases.release(number, Role::Llm, now).expect("released");
         assert_eq!((key.base_url.as_str(), key.key.expose()), ("https://a", &b"k"[..]));
-        assert!(leases.release(number.wrapping_add(1), now).is_err());
-        assert!(leases.release(number, now + IDLE * 2).is_err());
+        assert!(leases.release(number, Role::Courier, now).is_err(), "it was lent to another");
+        assert!(leases.release(number.wrapping_add(1), Role::Llm, now).is_err());
+        assert!(leases.release(number, Role::Llm, now + IDLE * 2).is_err());
     }
 
     #[test]
@@ -84,7 +86,7 @@ mod tests {
         for _ in 0..MOST {
             lend(&mut leases, now);
         }
-        assert!(leases.release(first, now).is_err());
+        assert!(leases.release(first, Role::Llm, now).is_err());
         assert_eq!(leases.lent.len(), MOST);
     }
 }

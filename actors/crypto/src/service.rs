@@ -81,7 +81,8 @@ impl Service {
             }
             Ok(Request::ReleaseApiKey(release)) => {
                 let reply: Reply<ReleaseApiKey> = incoming.reply();
-                reply.finish(self.keeper.send(ReleaseKey { lease: release.lease }).await.map_err(gone).flatten());
+                let release = ReleaseKey { lease: release.lease, asks: reply.source().0 };
+                reply.finish(self.keeper.send(release).await.map_err(gone).flatten());
             }
             Err(refusal) => incoming.refuse(&refusal),
         }

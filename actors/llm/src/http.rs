@@ -22,6 +22,9 @@ use crate::{
 /// Most bytes of an answer that is not a stream.
 const MAX_BODY: usize = 4 << 20;
 
+/// Connections that are kept for the next request, for each host.
+const KEPT: usize = 4;
+
 /// Most bytes that are read of a failure.
 const MAX_FAILURE: usize = 64 << 10;
 
@@ -69,7 +72,7 @@ pub(crate) struct Http {
 impl Http {
     /// A client that trusts and knows what was taken before the lockdown.
     pub(crate) fn new(prepared: Prepared, times: Times) -> Result<Http, Refusal> {
-        Ok(Http { client: prepared.client(times.connect)?, times })
+        Ok(Http { client: prepared.client(times.connect, KEPT)?, times })
     }
 
     /// Asks for a value: the whole body of a success.

@@ -8,9 +8,6 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::{Names, resolve::Resolver, roots};
 
-/// Connections that are kept for the next request, for each host.
-const KEPT: usize = 4;
-
 /// What a process takes before it is locked down: whom it trusts, and what the system knows of names.
 pub struct Prepared {
     tls: ClientConfig,
@@ -29,9 +26,9 @@ impl Prepared {
         Ok(Prepared { tls, names })
     }
 
-    /// The client. A connection, name and encryption included, takes at most `connect`. The answer to a request is waited
-    /// for without end: who asks bounds that.
-    pub fn client(self, connect: Duration) -> Result<Client, Refusal> {
+    /// The client. A connection, name and encryption included, takes at most `connect`; `kept` of them
+    /// are kept for the next request, for each host. The answer to a request is waited for without end: who asks bounds that.
+    pub fn client(self, connect: Duration, kept: usize) -> Result<Client, Refusal> {
         Client::builder()
             .tls_backend_preconfigured(self.tls)
             .dns_resolver(Resolver::new(self.names)?)
@@ -40,7 +37,7 @@ impl Prepared {
             .no_proxy()
             .referer(false)
             .user_agent(concat!("lamos/", env!("CARGO_PKG_VERSION")))
-            .pool_max_idle_per_host(KEPT)
+            .pool_max_idle_per_host(kept)
             .build()
             .map_err(|error| Refusal::internal(format!("make an HTTP client: {error}")))
     }

@@ -92,7 +92,9 @@ fn events_are_listed_and_added_up_as_they_are() {
     let heads = snapshot.newest_of_authors().unwrap();
     assert_eq!((heads.len(), heads[0].author, heads[0].sequence, heads[0].id), (1, DEVICE, 5, ids[4]));
     let digits: String = ids[3].iter().map(|byte| format!("{byte:02x}")).collect();
-    for length in [1, 9, 10, 64] {
+    // A beginning of one digit fits others too, now and then.
+    assert!(snapshot.beginning(&digits[..1], 10).unwrap().events.contains(&ids[3]));
+    for length in [9, 10, 64] {
         assert_eq!(snapshot.beginning(&digits[..length], 4).unwrap().events, [ids[3]], "odd and even numbers of digits");
     }
     assert_eq!(snapshot.beginning("050505", 4).unwrap().entities, [[5; 16]]);

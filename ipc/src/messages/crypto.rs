@@ -4,7 +4,7 @@
 use bincode::{Decode, Encode};
 
 use super::common::Done;
-use crate::secret::Secret;
+use crate::{role::Role, secret::Secret};
 
 crate::service! {
     Crypto {
@@ -102,6 +102,8 @@ pub struct Lend {
     pub base_url: String,
     /// The key; empty where the server wants none.
     pub key: Secret,
+    /// Who may have it: `llm` or `courier`. To another the lease means nothing.
+    pub holder: Role,
 }
 
 /// Stands for a key without being one.
@@ -111,7 +113,7 @@ pub struct Lease {
     pub number: u64,
 }
 
-/// Give the model process the key of this lease for the one call it makes now.
+/// Give the holder of this lease its key for the one call it makes now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct ReleaseApiKey {
     /// Which.

@@ -7,6 +7,7 @@ pub mod agent;
 pub mod chat;
 pub mod code;
 pub mod common;
+pub mod courier;
 pub mod crypto;
 pub mod inspect;
 pub mod llm;

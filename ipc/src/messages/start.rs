@@ -115,6 +115,11 @@ pub enum Work {
     },
     /// Run one script.
     Code,
+    /// Carry things to and from servers over these ports besides 443 and 53.
+    Courier {
+        /// TCP ports the person configured.
+        ports: Vec<u16>,
+    },
 }
 
 /// How much is logged.

@@ -3,7 +3,7 @@
 use bincode::{Decode, Encode};
 
 use super::common::Done;
-use crate::id::ConversationId;
+use crate::{id::ConversationId, role::Role};
 
 crate::service! {
     Supervisor {
@@ -39,9 +39,11 @@ pub struct Opened {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Closed;
 
-/// Let the model process connect to these ports too. It is restarted when that is more than it may today.
+/// Let a process that has the network connect to these ports too. It is restarted when that is more than it may today.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct AllowPorts {
+    /// Which: `llm` or `courier`.
+    pub role: Role,
     /// TCP ports of servers the person named.
     pub ports: Vec<u16>,
 }

@@ -165,7 +165,9 @@ mod tests {
         assert!(asks(Role::Code).next().is_none(), "a script asks nobody");
         assert!(asks(Role::Llm).all(|row| row.destination == Role::Crypto), "the network asks for a key and nothing else");
         assert!(asks(Role::Agent).all(|row| row.destination != Role::Crypto), "what reads strangers' words never meets a key");
-        assert!(asks(Role::Storage).all(|row| row.destination == Role::Crypto));
+        assert!(asks(Role::Storage).all(|row| matches!(row.destination, Role::Crypto | Role::Courier)));
+        assert!(asks(Role::Courier).all(|row| row.destination == Role::Crypto), "it is told what to carry, and reads nothing");
+        assert!(asks(Role::Agent).all(|row| row.destination != Role::Courier), "what was talked into it stays here");
         assert!(asks(Role::Ui).all(|row| !matches!(row.destination, Role::Llm | Role::Code)));
         assert!(TABLE.iter().all(|row| !matches!(row.destination, Role::Cli | Role::Ui)), "those who ask do not answer");
     }

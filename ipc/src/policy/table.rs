@@ -5,7 +5,7 @@
 
 use super::{KIB, MIB, Marks, Permits, Row, policy};
 use crate::{
-    messages::{agent, code, common, crypto, llm, storage, supervisor},
+    messages::{agent, code, common, courier, crypto, llm, storage, supervisor},
     role::{Role, source},
     service::Method,
 };
@@ -56,6 +56,11 @@ policy! {
     Cli     -> agent::ListSkills:               KIB,                  2,      50,      30,  NONE;
     Cli     -> agent::ShowSkill:                KIB,                  2,      50,      30,  NONE;
     Cli     -> agent::CheckSkill:               64 * KIB,             2,      20,      30,  UNTRUSTED;
+    Cli     -> courier::Put:                    8 * KIB,              4,     100,    3600,  NONE;
+    Cli     -> courier::Get:                    8 * KIB,              4,     100,    3600,  UNTRUSTED;
+    Cli     -> courier::Head:                   8 * KIB,              4,     100,      60,  NONE;
+    Cli     -> courier::List:                   8 * KIB,              4,     100,      60,  NONE;
+    Cli     -> courier::Delete:                 8 * KIB,              4,     100,      60,  NONE;
     Cli     -> code::Run:                       MIB,                  4,      20,     330,  UNTRUSTED, fresh;
 
     Ui      -> supervisor::Engage:              KIB,                 16,      50,      15,  NONE;
@@ -100,6 +105,12 @@ policy! {
 
     Storage -> crypto::ReleaseStoreKey:         KIB,                  1,       5,      15,  NONE;
     Storage -> crypto::SignEvents:              64 * KIB,             2,     500,      30,  NONE;
+    Storage -> courier::Put:                    8 * KIB,              4,     200,    3600,  NONE;
+    Storage -> courier::Get:                    8 * KIB,              4,     200,    3600,  NONE;
+    Storage -> courier::Head:                   8 * KIB,              4,     200,      60,  NONE;
+    Storage -> courier::List:                   8 * KIB,              4,     200,      60,  NONE;
+    Storage -> courier::Delete:                 8 * KIB,              4,     200,      60,  NONE;
+    Courier -> crypto::ReleaseApiKey:           KIB,                 16,     200,       5,  NONE;
     Llm     -> crypto::ReleaseApiKey:           KIB,                 16,     100,       5,  NONE;
     Crypto  -> supervisor::Opened:              KIB,                  1,       5,      30,  NONE;
     Crypto  -> supervisor::Closed:              KIB,                  1,       5,      30,  NONE;
@@ -107,8 +118,8 @@ policy! {
     Supervisor -> storage::ReleaseAgent:        KIB,                 64,     200,      15,  NONE;
 
 //  what every process answers, so that the way to it can be checked and measured
-    * Cli   -> [Storage Crypto Llm Agent Code] Echo:   MIB,      8,   65535,      15;
-    * Cli   -> [Storage Crypto Llm Agent Code] Source: KIB,      2,      50,      60;
+    * Cli   -> [Storage Crypto Llm Agent Code Courier] Echo:   MIB,      8,   65535,      15;
+    * Cli   -> [Storage Crypto Llm Agent Code Courier] Source: KIB,      2,      50,      60;
 //  a person wants to see more of what it does
-    * Supervisor -> [Storage Crypto Llm Agent Code] SetLevel: KIB, 36,   200,      15;
+    * Supervisor -> [Storage Crypto Llm Agent Code Courier] SetLevel: KIB, 36,   200,      15;
 }

@@ -1,11 +1,13 @@
 //! The command line as it is written and as it is explained.
 
+mod place;
 mod tend;
 mod vol;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use place::{PlaceAction, PlaceArgs};
 pub use tend::{Flight, Log, Tail};
 pub use vol::{Layers, ObjectsArgs, Vol, VolAction};
 
@@ -73,6 +75,8 @@ pub enum Command {
     Skills(Skills),
     /// List, read and write files of volumes, and see and bring back what they were
     Vol(Vol),
+    /// List, read and write values at places outside: folders, S3, WebDAV, Vercel Blob
+    Place(PlaceArgs),
     /// List the events of the archive, or show one
     Objects(ObjectsArgs),
     /// Count everything that is kept, and the room it takes

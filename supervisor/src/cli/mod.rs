@@ -13,6 +13,7 @@ mod history;
 mod look;
 mod models;
 mod objects;
+mod place;
 mod policy;
 mod prove;
 mod ps;
@@ -107,6 +108,7 @@ async fn with_session(session: &Session, common: &Common, command: Command) -> O
         Command::Reindex => search::reindex(session, common).await,
         Command::Skills(args) => skills::skills(session, common, args).await,
         Command::Vol(args) => vol::vol(session, common, args).await,
+        Command::Place(args) => place::place(session, args, common.json).await,
         Command::Objects(args) => objects::objects(session, common, args).await,
         Command::Stats => stats::stats(session, common).await,
         Command::Lock => lock(session).await,

@@ -4,6 +4,7 @@
 use std::env;
 
 use ipc::{
+    Role,
     messages::{
         crypto::Lend,
         llm::{ModelChoice, Wire},
@@ -114,14 +115,14 @@ pub async fn prepare(session: &Session, server: Server, model: Option<&str>) -> 
             format!("{} is not the address of a server; it is written http://host:port/v1 or https://host/v1", server.base_url),
         )
     })?;
-    session.client.call(&AllowPorts { ports: vec![port] }).await?;
+    session.client.call(&AllowPorts { role: Role::Llm, ports: vec![port] }).await?;
     let key = server.key.map(|key| Secret::new(key.as_bytes().to_vec())).unwrap_or_else(|| Secret::new(Vec::new()));
-    let lease = session.client.call(&Lend { base_url: server.base_url, key }).await?;
+    let lease = session.client.call(&Lend { base_url: server.base_url, key, holder: Role::Llm }).await?;
     Ok(ModelChoice { lease: lease.number, wire: server.wire, model: model.unwrap_or_default().to_owned() })
 }
 
 /// The TCP port of an address.
-fn port(url: &str) -> Option<u16> {
+pub(super) fn port(url: &str) -> Option<u16> {
     let (scheme, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);

@@ -133,6 +133,17 @@ pub const TABLE: &[Rights] = &[
         steps_back: 0,
     },
     Rights {
+        role: Role::Courier,
+        files: Files::None,
+        network: Network::TcpConnect,
+        calls: &[Calls::TcpConnect],
+        forbidden: Forbidden::Errno,
+        open_files: 256,
+        address_space: Some(4 * GIB),
+        undumpable: true,
+        steps_back: 0,
+    },
+    Rights {
         role: Role::Agent,
         files: Files::None,
         network: Network::None,
@@ -174,10 +185,10 @@ mod tests {
     }
 
     #[test]
-    fn only_one_role_reaches_the_network_and_it_has_no_files() {
+    fn who_reaches_the_network_has_no_files() {
         let online: Vec<_> = TABLE.iter().filter(|rights| rights.network != Network::None).collect();
-        assert_eq!(online.len(), 1);
-        assert_eq!((online[0].role, online[0].files), (Role::Llm, Files::None));
+        assert_eq!(online.iter().map(|rights| rights.role).collect::<Vec<_>>(), [Role::Llm, Role::Courier]);
+        assert!(online.iter().all(|rights| rights.files == Files::None));
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl Tree {
     /// Somebody waits for a process of this role.
     pub(super) fn wanted(&self, role: Role) {
         match role {
-            Role::Llm | Role::Crypto => self.start_permanent(role),
+            Role::Llm | Role::Courier | Role::Crypto => self.start_permanent(role),
             Role::Code => self.start_code(),
             _ => {}
         }
@@ -310,7 +310,7 @@ impl Tree {
         }
         let wanted = match role {
             Role::Storage => state.space.is_some(),
-            Role::Crypto | Role::Llm | Role::Code => true,
+            Role::Crypto | Role::Llm | Role::Courier | Role::Code => true,
             _ => false,
         };
         if !wanted || state.draining || state.role(role).degraded.is_some() {
@@ -366,7 +366,7 @@ impl Tree {
         self.settle();
         match role {
             Role::Storage => self.answer_opening(Err(&refusal)),
-            Role::Llm => self.answer_allowing(Err(&refusal)),
+            Role::Llm | Role::Courier => self.answer_allowing(role, Err(&refusal)),
             _ => {}
         }
     }
@@ -427,7 +427,8 @@ impl super::Everything {
     pub(super) fn work(&self, role: Role) -> Option<Work> {
         match role {
             Role::Crypto => Some(Work::Crypto),
-            Role::Llm => Some(Work::Llm { ports: self.ports.iter().copied().collect() }),
+            Role::Llm => Some(Work::Llm { ports: self.ports_of(role) }),
+            Role::Courier => Some(Work::Courier { ports: self.ports_of(role) }),
             Role::Storage => {
                 let directory = self.places.spaces().join(self.space.as_ref()?).as_os_str().as_bytes().to_vec();
                 Some(Work::Storage { directory, first: true })

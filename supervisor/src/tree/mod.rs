@@ -27,7 +27,7 @@ mod tests;
 
 use std::{
     cell::{Cell, RefCell, RefMut},
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     os::fd::OwnedFd,
     rc::Rc,
     time::Instant,
@@ -56,7 +56,7 @@ use crate::{
 };
 
 /// The roles that are started and restarted without a conversation or a run that needs them.
-const PERMANENT: &[Role] = &[Role::Storage, Role::Crypto, Role::Llm];
+const PERMANENT: &[Role] = &[Role::Storage, Role::Crypto, Role::Llm, Role::Courier];
 
 /// Why the supervisor cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -118,15 +118,16 @@ pub(crate) struct Everything {
     last_birth: u64,
     /// The directory of the open space.
     space: Option<String>,
-    ports: BTreeSet<u16>,
+    /// TCP ports the person named, for each role that has the network.
+    ports: BTreeMap<Role, BTreeSet<u16>>,
     conversations: HashMap<ConversationId, service::Conversation>,
     engaging: HashMap<Instance, service::Engaging>,
     own_calls: HashMap<CallId, Instance>,
     last_own_call: u64,
     /// Calls of `Opened` that wait for the archive.
     opening: Vec<CallId>,
-    /// Calls of `AllowPorts` that wait for the model process.
-    allowing: Vec<CallId>,
+    /// Calls of `AllowPorts` that wait for a process of the role.
+    allowing: Vec<(Role, CallId)>,
     /// What the clock is set for.
     alarm: Option<Instant>,
 }
@@ -149,7 +150,7 @@ impl Tree {
         let lock = life::take_lock(&places.lock())?;
         let slots = life::open_slots(&places.slots(), &places.spaces())?;
         let mut hub = Hub::new(TABLE);
-        for role in [Role::Crypto, Role::Llm, Role::Code, Role::Agent] {
+        for role in [Role::Crypto, Role::Llm, Role::Courier, Role::Code, Role::Agent] {
             hub.set_availability(role, Availability::Comes);
         }
         hub.set_availability(Role::Storage, Availability::Refused(not_signed_in()));
@@ -182,7 +183,7 @@ impl Tree {
                 last_instance: HashMap::new(),
                 last_birth: 0,
                 space: None,
-                ports: BTreeSet::new(),
+                ports: BTreeMap::new(),
                 conversations: HashMap::new(),
                 engaging: HashMap::new(),
                 own_calls: HashMap::new(),

@@ -16,7 +16,10 @@ use ipc::{
 };
 
 use super::{Everything, Tree, not_signed_in, process::State};
-use crate::hub::{Availability, Blame, Place, SUPERVISOR};
+use crate::{
+    hub::{Availability, Blame, Place, SUPERVISOR},
+    lockdown::rights::{self, Network},
+};
 
 /// Agents that may live at once.
 const MAX_AGENTS: usize = 32;
@@ -189,7 +192,7 @@ impl Tree {
                 self.engaged(place.1);
             }
             Role::Storage => self.answer_opening(Ok(())),
-            Role::Llm => self.answer_allowing(Ok(())),
+            role @ (Role::Llm | Role::Courier) => self.answer_allowing(role, Ok(())),
             _ => {}
         }
     }
@@ -260,47 +263,58 @@ impl Tree {
         }
     }
 
-    /// A person named servers on other ports: the model process is born again with the right to reach them.
+    /// A person named servers on other ports: the process that reaches them is born again with the right to.
     fn allow_ports(&self, call: CallId, allow: &AllowPorts) {
+        let role = allow.role;
+        if rights::of(role).is_none_or(|rights| rights.network == Network::None) {
+            let sentence = format!("the {role} process has no network");
+            return self.answer::<AllowPorts>(call, Err(&Refusal::new(Code::Malformed, sentence)));
+        }
         let mut state = self.lock();
+        let ports = state.ports.entry(role).or_default();
         let new: Vec<u16> =
-            allow.ports.iter().copied().filter(|port| ![53, 443].contains(port) && !state.ports.contains(port)).collect();
-        let place = (Role::Llm, Instance(1));
+            allow.ports.iter().copied().filter(|port| ![53, 443].contains(port) && !ports.contains(port)).collect();
         if new.is_empty() {
             drop(state);
             return self.answer::<AllowPorts>(call, Ok(&Done));
         }
-        if state.ports.len() + new.len() > MAX_PORTS {
+        if ports.len() + new.len() > MAX_PORTS {
             drop(state);
             let sentence = format!("{MAX_PORTS} ports are in use; `lamos stop` forgets them");
             return self.answer::<AllowPorts>(call, Err(&Refusal::new(Code::OriginRefused, sentence)));
         }
-        state.ports.extend(new);
-        let Some(process) = state.processes.get_mut(&place) else {
+        ports.extend(new);
+        let Some(process) = state.processes.get_mut(&(role, Instance(1))) else {
             drop(state);
             return self.answer::<AllowPorts>(call, Ok(&Done));
         };
         process.state = State::Draining;
         process.kill(Blame::Supervisor);
-        state.allowing.push(call);
+        state.allowing.push((role, call));
         drop(state);
-        let lives = self.lives(&[Role::Llm]);
+        let lives = self.lives(&[role]);
         let tree = self.clone();
         tokio::task::spawn_local(async move {
             tree.finish(&lives).await;
-            tree.start_permanent(Role::Llm);
+            tree.start_permanent(role);
         });
     }
 
-    pub(super) fn answer_allowing(&self, result: Result<(), &Refusal>) {
-        let calls = std::mem::take(&mut self.lock().allowing);
-        for call in calls {
+    /// A process of this role has the ports that were asked for, or never will.
+    pub(super) fn answer_allowing(&self, role: Role, result: Result<(), &Refusal>) {
+        let calls: Vec<_> = self.lock().allowing.extract_if(.., |(of, _)| *of == role).collect();
+        for (_, call) in calls {
             self.answer::<AllowPorts>(call, result.map(|()| &Done));
         }
     }
 }
 
 impl Everything {
+    /// The ports the person named for a role.
+    pub(super) fn ports_of(&self, role: Role) -> Vec<u16> {
+        self.ports.get(&role).into_iter().flatten().copied().collect()
+    }
+
     /// Asks the archive in the supervisor's own name. The answer comes as an event, if anybody looks for it.
     fn ask_storage<M: Method>(&mut self, request: &M) -> CallId {
         self.ask((Role::Storage, Instance(0)), request)

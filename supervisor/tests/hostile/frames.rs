@@ -20,6 +20,10 @@ pub(crate) fn a_model_process_that_lies() {
     tell(Role::Llm);
 }
 
+pub(crate) fn a_courier_that_lies() {
+    tell(Role::Courier);
+}
+
 pub(crate) fn an_agent_that_lies() {
     tell(Role::Agent);
 }
@@ -34,7 +38,7 @@ const HONEST: u8 = 255;
 /// The other roles that answer while this one does not. Without keys there is no archive.
 pub(crate) fn honest(role: Role) -> Vec<Role> {
     let without = |other: &Role| *other != role && !(role == Role::Crypto && *other == Role::Storage);
-    [Role::Storage, Role::Crypto, Role::Llm, Role::Code].into_iter().filter(without).collect()
+    [Role::Storage, Role::Crypto, Role::Llm, Role::Courier, Role::Code].into_iter().filter(without).collect()
 }
 
 fn tell(role: Role) {

@@ -40,6 +40,7 @@ fn main() -> ExitCode {
             ("an_archive_that_lies", frames::an_archive_that_lies),
             ("a_key_process_that_lies", frames::a_key_process_that_lies),
             ("a_model_process_that_lies", frames::a_model_process_that_lies),
+            ("a_courier_that_lies", frames::a_courier_that_lies),
             ("an_agent_that_lies", frames::an_agent_that_lies),
             ("a_run_that_lies", frames::a_run_that_lies),
             ("a_command_line_that_lies", attached::a_command_line_that_lies),

@@ -21,6 +21,8 @@ pub struct Scale {
     pub entries: usize,
     /// They lie there already, each at its [`many_path`] with [`many_value`] as its value.
     pub filled: bool,
+    /// They stay: to delete so many is not worth its time.
+    pub kept: bool,
     /// Entries of a page of it.
     pub page: usize,
     /// Length of the large value, in bytes.
@@ -35,7 +37,7 @@ pub struct Scale {
 
 impl Default for Scale {
     fn default() -> Scale {
-        Scale { entries: 1_000, filled: false, page: 300, large: 20 << 20, at_once: 16, rounds: 6, blinks: false }
+        Scale { entries: 1_000, filled: false, kept: false, page: 300, large: 20 << 20, at_once: 16, rounds: 6, blinks: false }
     }
 }
 
@@ -66,7 +68,8 @@ impl From<StorageError> for Deviation {
 /// What a check says.
 type Checked = Result<(), Deviation>;
 
-/// Runs every check. The place must be empty, or hold the filled entries alone, and is empty afterwards.
+/// Runs every check. The place must be empty, or hold the filled entries alone, and is empty afterwards, unless
+/// they are kept.
 pub async fn run(storage: &dyn Storage, second: &dyn Storage, scale: &Scale) -> Checked {
     named("nothing is there", values::nothing_is_there(storage).await)?;
     named("a value is read as it was written", values::round_trips(storage, second).await)?;

@@ -5,7 +5,7 @@
 use std::{net::SocketAddr, rc::Rc, time::Duration};
 
 use backends::Storage;
-use courier::{Credential, Http, Secret, Target, Times, tls};
+use courier::{Credential, Http, Prepared, Secret, Target, Times};
 use integration_tests::{
     python_peers::{PASSWORD, USER},
     scripted_blob::TOKEN,
@@ -26,7 +26,7 @@ pub(crate) const QUICK: Times = Times {
 };
 
 pub(crate) fn http(times: Times) -> Http {
-    Http::new(tls(rustls::RootCertStore::empty()).unwrap(), None, times).unwrap()
+    Http::new(Prepared::read().unwrap(), times).unwrap()
 }
 
 pub(crate) fn vercel(address: SocketAddr, times: Times) -> Rc<dyn Storage> {
@@ -41,17 +41,6 @@ pub(crate) fn s3(address: SocketAddr, times: Times) -> Rc<dyn Storage> {
     let json = format!(r#"{{"kind":"s3","endpoint":"http://{address}","bucket":"test-bucket","region":"us-east-1"}}"#);
     let key = Credential::Key { id: "an-id".to_owned(), secret: Secret::new("a-key".to_owned()), session: None };
     courier::open(&Target::parse(&json).unwrap(), &key, &http(times)).unwrap()
-}
-
-/// Makes the bucket, as its owner would.
-pub(crate) fn make_bucket(address: SocketAddr) {
-    use std::io::{Read as _, Write as _};
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
-    let request = format!("PUT /test-bucket HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 pub(crate) fn web_dav(address: SocketAddr, times: Times) -> Rc<dyn Storage> {

@@ -1,6 +1,6 @@
 //! The whole table, and everything that is not in it.
 
-use ipc::messages::{agent, code, common, crypto, llm, storage, supervisor};
+use ipc::messages::{agent, code, common, courier, crypto, llm, storage, supervisor};
 
 use super::*;
 
@@ -8,8 +8,16 @@ use super::*;
 /// What has a row passes in the one way it is to be asked for, and ends who asks in another; all else is refused.
 #[test]
 fn exactly_the_rows_of_the_table_pass() {
-    let services =
-        [supervisor::METHODS, storage::METHODS, crypto::METHODS, llm::METHODS, agent::METHODS, code::METHODS, common::METHODS];
+    let services = [
+        supervisor::METHODS,
+        storage::METHODS,
+        crypto::METHODS,
+        llm::METHODS,
+        agent::METHODS,
+        code::METHODS,
+        courier::METHODS,
+        common::METHODS,
+    ];
     let numbers: BTreeSet<u16> =
         services.concat().into_iter().map(|(number, _)| number).chain(0..64).chain(0xff00..=0xffff).collect();
     assert!(TABLE.iter().all(|row| numbers.contains(&row.method)));

@@ -1,0 +1,128 @@
+//! `place`: values at places outside the archive, and how such a place is opened by whatever needs one.
+
+mod carried;
+mod opened;
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+};
+
+use backends::{Answer, Cursor, Entry, Glob, MAX_PAGE, MAX_PIECE, Page, Path, Pieces, StorageError, glob};
+use bytes::Bytes;
+use serde_json::json;
+
+pub(crate) use self::opened::Place;
+use super::{
+    args::{PlaceAction, PlaceArgs},
+    session::Session,
+    words::{self, Failure, Outcome, line, moment, table},
+};
+use crate::exit;
+
+/// `lamos place`.
+pub async fn place(session: &Session, args: PlaceArgs, as_json: bool) -> Outcome {
+    match args.action {
+        PlaceAction::Ls { place, folder } => {
+            let place = Place::open(session, &place).await?;
+            let folder = folder.map(parse).transpose()?;
+            let entries = pages(async |from| place.storage.list(folder.as_ref(), from, MAX_PAGE).await).await?;
+            show(&entries, as_json)
+        }
+        PlaceAction::Glob { place, pattern } => {
+            let place = Place::open(session, &place).await?;
+            let pattern = Glob::parse(&pattern).map_err(|bad| Failure::new(exit::USAGE, format!("failed to {bad}")))?;
+            let entries = pages(async |from| glob(&*place.storage, &pattern, from, MAX_PAGE).await).await?;
+            show(&entries, as_json)
+        }
+        PlaceAction::Cat { place, path } => {
+            let (place, path) = (Place::open(session, &place).await?, parse(path)?);
+            let value = place.storage.read_stream(&path).await.map_err(|error| failure(&error))?;
+            let Some(mut value) = value else { return Err(Failure::new(exit::GIVEN, format!("nothing lies at {path}"))) };
+            let mut out = std::io::stdout().lock();
+            while let Some(piece) = value.pieces.next().await.map_err(|error| failure(&error))? {
+                out.write_all(&piece)?;
+            }
+            Ok(out.flush()?)
+        }
+        PlaceAction::Put { place, source, path } => {
+            let (place, path) = (Place::open(session, &place).await?, parse(path)?);
+            let unreadable =
+                |error: std::io::Error| Failure::new(exit::GIVEN, format!("failed to read {}: {error}", source.display()));
+            let file = fs::File::open(&source).map_err(unreadable)?;
+            let metadata = file.metadata().map_err(unreadable)?;
+            if !metadata.is_file() {
+                return Err(Failure::new(exit::GIVEN, format!("{} is no file", source.display())));
+            }
+            place.storage.write_stream(&path, metadata.len(), &mut FromFile(file)).await.map_err(|error| failure(&error))?;
+            place.carry().await;
+            Ok(())
+        }
+        PlaceAction::Rm { place, paths } => {
+            let place = Place::open(session, &place).await?;
+            for path in paths {
+                place.storage.delete(&parse(path)?).await.map_err(|error| failure(&error))?;
+            }
+            place.carry().await;
+            Ok(())
+        }
+        PlaceAction::Push { place } => Place::open(session, &place).await?.carry_all().await,
+    }
+}
+
+/// All pages, in the order of their paths.
+async fn pages(page: impl AsyncFn(Option<&Cursor>) -> Result<Page, StorageError>) -> Result<Vec<Entry>, Failure> {
+    let (mut entries, mut from) = (Vec::new(), None);
+    loop {
+        let page = page(from.as_ref()).await.map_err(|error| failure(&error))?;
+        entries.extend(page.entries);
+        from = page.next;
+        if from.is_none() {
+            entries.sort_by(|one, other| one.path.as_str().cmp(other.path.as_str()));
+            return Ok(entries);
+        }
+    }
+}
+
+fn parse(path: String) -> Result<Path, Failure> {
+    Path::parse(path).map_err(|bad| failure(&bad.into()))
+}
+
+/// A failed operation, by whom it is up to.
+pub(crate) fn failure(error: &StorageError) -> Failure {
+    let code = match error {
+        StorageError::Refused(_) => exit::GIVEN,
+        StorageError::Remote(_) => exit::SERVER,
+        StorageError::Ours(_) => exit::OURS,
+    };
+    Failure::new(code, format!("failed to {error}"))
+}
+
+fn show(entries: &[Entry], as_json: bool) -> Outcome {
+    let millis = |entry: &Entry| {
+        let since = entry.changed.and_then(|changed| changed.duration_since(std::time::UNIX_EPOCH).ok());
+        since.and_then(|since| u64::try_from(since.as_millis()).ok())
+    };
+    if as_json {
+        let item = |entry: &Entry| json!({ "path": entry.path.as_str(), "length": entry.length, "changed_ms": millis(entry) });
+        return Ok(words::json(&entries.iter().map(item).collect::<Vec<_>>().into())?);
+    }
+    let row = |entry: &Entry| {
+        vec![words::bytes(entry.length), millis(entry).map(moment).unwrap_or_default(), line(entry.path.as_str())]
+    };
+    Ok(words::answer(&table(&entries.iter().map(row).collect::<Vec<_>>()))?)
+}
+
+/// A file of this machine, piece by piece.
+struct FromFile(fs::File);
+
+impl Pieces for FromFile {
+    fn next(&mut self) -> Answer<'_, Option<Bytes>> {
+        Box::pin(async move {
+            let mut piece = vec![0; MAX_PIECE];
+            let read = self.0.read(&mut piece).map_err(|error| StorageError::Ours(format!("read the file: {error}")))?;
+            piece.truncate(read);
+            Ok((read > 0).then(|| piece.into()))
+        })
+    }
+}

@@ -1,0 +1,139 @@
+//! A remote place as [`Storage`]: each operation is a call of the carrying process. A secret goes from here to the key
+//! process once, is lent for one origin and to that one process, and nobody in between sees it.
+
+use std::time::Duration;
+
+use backends::{Answer, Cursor, Entry, Page, Path, Pieces, Refused, Remote, Storage, StorageError, Value};
+use bytes::Bytes;
+use ipc::{
+    Client, Code, Refusal,
+    endpoint::{Options, StreamCall},
+    messages::{
+        common::Chunk,
+        courier::{self, Delete, Get, Head, List, Put, Target},
+    },
+    role::source,
+};
+
+/// See the module.
+pub(super) struct Carried {
+    client: Client<source::Cli>,
+    target: Target,
+}
+
+impl Carried {
+    /// The place that a target describes.
+    pub(super) fn new(client: Client<source::Cli>, target: Target) -> Carried {
+        Carried { client, target }
+    }
+
+    async fn found(&self, path: &Path) -> Result<Option<Entry>, StorageError> {
+        let head = Head { target: self.target.clone(), path: path.to_string() };
+        self.client.call(&head).await.map_err(|refusal| error(&refusal))?.entry.map(entry).transpose()
+    }
+}
+
+impl Storage for Carried {
+    fn read_stream<'a>(&'a self, path: &'a Path) -> Answer<'a, Option<Value>> {
+        Box::pin(async move {
+            let get = Get { target: self.target.clone(), path: path.to_string() };
+            let Some(Entry { length, .. }) = self.found(path).await? else { return Ok(None) };
+            let stream = self.client.open(&get, Options::default()).map_err(|refusal| error(&refusal))?;
+            Ok(Some(Value { length, pieces: Box::new(Down { stream: Some(stream), left: length }) }))
+        })
+    }
+
+    fn write_stream<'a>(&'a self, path: &'a Path, length: u64, pieces: &'a mut dyn Pieces) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let put = Put { target: self.target.clone(), path: path.to_string(), length };
+            let stream = self.client.open(&put, Options::default()).map_err(|refusal| error(&refusal))?;
+            'sent: while let Some(piece) = pieces.next().await? {
+                for chunk in piece.chunks(Chunk::SIZE) {
+                    if !stream.send(&Chunk(chunk.to_vec())).await.map_err(|refusal| error(&refusal))? {
+                        // It has ended early; its answer says why.
+                        break 'sent;
+                    }
+                }
+            }
+            stream.end();
+            stream.answer().await.map(drop).map_err(|refusal| error(&refusal))
+        })
+    }
+
+    fn head<'a>(&'a self, path: &'a Path) -> Answer<'a, Option<Entry>> {
+        Box::pin(self.found(path))
+    }
+
+    fn delete<'a>(&'a self, path: &'a Path) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let delete = Delete { target: self.target.clone(), path: path.to_string() };
+            self.client.call(&delete).await.map(drop).map_err(|refusal| error(&refusal))
+        })
+    }
+
+    fn list<'a>(&'a self, folder: Option<&'a Path>, from: Option<&'a Cursor>, limit: usize) -> Answer<'a, Page> {
+        Box::pin(async move {
+            let list = List {
+                target: self.target.clone(),
+                folder: folder.map(Path::to_string).unwrap_or_default(),
+                from: from.map(|cursor| cursor.0.clone()),
+                limit: u16::try_from(limit).unwrap_or(courier::MAX_PAGE).min(courier::MAX_PAGE),
+            };
+            let listed = self.client.call(&list).await.map_err(|refusal| error(&refusal))?;
+            let entries = listed.items.into_iter().map(entry).collect::<Result<_, _>>()?;
+            Ok(Page { entries, next: listed.next.map(Cursor), partial: false })
+        })
+    }
+}
+
+/// A value on its way in. It is what its length was said to be, or it has broken off.
+struct Down {
+    stream: Option<StreamCall<Get>>,
+    left: u64,
+}
+
+impl Pieces for Down {
+    fn next(&mut self) -> Answer<'_, Option<Bytes>> {
+        Box::pin(async move {
+            let Some(stream) = &mut self.stream else { return Ok(None) };
+            match stream.next().await {
+                Some(Ok(Chunk(bytes))) => {
+                    let length = bytes.len() as u64;
+                    self.left = self.left.checked_sub(length).ok_or_else(changed)?;
+                    Ok(Some(bytes.into()))
+                }
+                Some(Err(refusal)) => Err(error(&refusal)),
+                None => {
+                    if let Some(stream) = self.stream.take() {
+                        stream.answer().await.map_err(|refusal| error(&refusal))?;
+                    }
+                    if self.left == 0 { Ok(None) } else { Err(changed()) }
+                }
+            }
+        })
+    }
+}
+
+/// The value is not the one whose length was asked for.
+fn changed() -> StorageError {
+    Remote::Nonsense("the value was replaced while it was read".to_owned()).into()
+}
+
+fn entry(entry: courier::Entry) -> Result<Entry, StorageError> {
+    let changed = entry.changed_ms.map(|millis| std::time::UNIX_EPOCH + Duration::from_millis(millis));
+    Ok(Entry { path: Path::parse(entry.path)?, length: entry.length, changed })
+}
+
+/// What a refusal of the wire means to who only knows places. The sentence is kept: it is the better one.
+fn error(refusal: &Refusal) -> StorageError {
+    let sentence = || refusal.sentence.clone();
+    match refusal.code {
+        Code::RemoteUnreachable => Remote::Unreachable.into(),
+        Code::RemoteBusy => Remote::Busy { after: None }.into(),
+        Code::RemoteBroken => Remote::BrokeOff.into(),
+        Code::RemoteNonsense => Remote::Nonsense(sentence()).into(),
+        Code::RemoteFull => Refused::NoRoom(sentence()).into(),
+        Code::RemoteRefused | Code::NotKeepable | Code::NoSuchKey | Code::OriginRefused => Refused::Place(sentence()).into(),
+        _ => StorageError::Ours(sentence()),
+    }
+}

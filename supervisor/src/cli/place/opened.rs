@@ -1,0 +1,199 @@
+//! Opening what a person names: a folder, a remote place, or both as one, of which the near one answers and the far one
+//! follows; which of these, is the environment's profile.
+
+use std::{
+    env,
+    fs::{self, File, TryLockError},
+    io::{IsTerminal as _, Read as _},
+    path::{Path as FilePath, PathBuf},
+    rc::Rc,
+};
+
+use backends::{BackOff, Hybrid, Kind as Uses, Memory, Profile, Pushed, Storage, Tree};
+use courier::{BadTarget, Kind, Target};
+use ipc::{
+    Role,
+    messages::{courier as wire, crypto::Lend, supervisor::AllowPorts},
+    secret::Secret,
+};
+use zeroize::Zeroizing;
+
+use super::{
+    super::{
+        models::port,
+        session::Session,
+        words::{Failure, line, tell},
+    },
+    carried::Carried,
+    failure,
+};
+use crate::exit;
+
+/// Where the secret of a place is looked for.
+const SECRET: &str = "LAMOS_PLACE_SECRET";
+
+/// Where the profile is looked for.
+const PROFILE: &str = "LAMOS_PROFILE";
+
+/// Largest description of a place, in bytes.
+const MAX_DESCRIPTION: u64 = 64 << 10;
+
+/// A place that a command holds.
+pub(crate) struct Place {
+    /// Where values lie.
+    pub(crate) storage: Rc<dyn Storage>,
+    hybrid: Option<Rc<Hybrid>>,
+    /// Two commands would each miss what the other leaves unsent.
+    _alone: Option<File>,
+}
+
+impl Place {
+    /// Opens it.
+    pub(crate) async fn open(session: &Session, named: &FilePath) -> Result<Place, Failure> {
+        if !named.is_file() {
+            return Ok(Place::of(Rc::new(Tree::open(named).await.map_err(|error| failure(&error))?)));
+        }
+        let (near, target) = described(named)?;
+        let uses = match env::var(PROFILE) {
+            Ok(profile) => profile.parse::<Profile>().map_err(|bad| Failure::new(exit::USAGE, format!("failed to {bad}")))?,
+            Err(_) => Profile::Production,
+        };
+        match (uses.kind(), near) {
+            (Uses::Memory, _) => Ok(Place::of(Rc::new(Memory::new()))),
+            (Uses::Local, Some(near)) => Ok(Place::of(Rc::new(Tree::open(&near).await.map_err(|error| failure(&error))?))),
+            (Uses::Local, None) => Err(Failure::new(
+                exit::GIVEN,
+                format!(
+                    "{PROFILE} says that nothing leaves this machine, and the place names no folder of it; give it one as “near”"
+                ),
+            )),
+            (Uses::Blob, None) => Ok(Place::of(remote(session, target).await?)),
+            (Uses::Blob, Some(near)) => {
+                let alone = alone(&near)?;
+                let tree = Rc::new(Tree::open(&near).await.map_err(|error| failure(&error))?);
+                let far = remote(session, target).await?;
+                let hybrid = Hybrid::open(tree, far, BackOff::default()).await.map_err(|error| failure(&error))?;
+                let hybrid = Rc::new(hybrid);
+                Ok(Place { storage: Rc::clone(&hybrid) as Rc<dyn Storage>, hybrid: Some(hybrid), _alone: Some(alone) })
+            }
+        }
+    }
+
+    fn of(storage: Rc<dyn Storage>) -> Place {
+        Place { storage, hybrid: None, _alone: None }
+    }
+
+    /// Carries what waits as far as it goes now. What is left stays on disk and is said.
+    pub(crate) async fn carry(&self) {
+        let Some(hybrid) = &self.hybrid else { return };
+        while matches!(hybrid.push().await, Pushed::Done(_) | Pushed::Refused(_)) {}
+        let status = hybrid.status();
+        if status.waiting > 0 {
+            let why = status.trouble.map(|trouble| format!(" (failed to {trouble})")).unwrap_or_default();
+            tell(&format!("{} kept here, not there yet{why}; `lamos place push` goes on.", waiting(status.waiting)));
+        }
+    }
+
+    /// Carries until nothing waits any more, however long the other side is away.
+    pub(crate) async fn carry_all(&self) -> Result<(), Failure> {
+        let Some(hybrid) = &self.hybrid else {
+            return Err(Failure::new(exit::GIVEN, "nothing waits at a place without a “near” folder"));
+        };
+        tokio::select! {
+            () = hybrid.run(4) => {}
+            () = settled(hybrid) => {}
+        }
+        let refused = hybrid.status().refused;
+        match refused.first() {
+            None => Ok(()),
+            Some((path, why)) => Err(Failure::new(
+                exit::GIVEN,
+                format!("{} refused by the place, the first of them {}: {why}", waiting(refused.len()), line(path.as_str())),
+            )),
+        }
+    }
+}
+
+fn waiting(count: usize) -> String {
+    if count == 1 { "1 value is".to_owned() } else { format!("{count} values are") }
+}
+
+/// Until nothing waits but what the place refused.
+async fn settled(hybrid: &Hybrid) {
+    let mut said = 0;
+    loop {
+        let status = hybrid.status();
+        let left = status.waiting.saturating_sub(status.refused.len());
+        if left == 0 {
+            return;
+        }
+        if left != said {
+            tell(&format!("{} not there yet.", waiting(left)));
+            said = left;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+}
+
+/// Takes a folder for this command alone.
+fn alone(near: &FilePath) -> Result<File, Failure> {
+    let unusable =
+        |error: &dyn std::fmt::Display| Failure::new(exit::GIVEN, format!("failed to use {}: {error}", near.display()));
+    let folder = File::open(near).map_err(|error| unusable(&error))?;
+    match folder.try_lock() {
+        Ok(()) => Ok(folder),
+        Err(TryLockError::WouldBlock) => {
+            Err(Failure::new(exit::ELSEWHERE, format!("another command uses {}; wait until it has ended", near.display())))
+        }
+        Err(TryLockError::Error(error)) => Err(unusable(&error)),
+    }
+}
+
+/// Reads the description of a place: the folder near it, if one is named, and where it is.
+fn described(file: &FilePath) -> Result<(Option<PathBuf>, Target), Failure> {
+    let unreadable = |error: std::io::Error| Failure::new(exit::GIVEN, format!("failed to read {}: {error}", file.display()));
+    let given = |bad: BadTarget| Failure::new(exit::GIVEN, format!("failed to {bad}"));
+    let mut json = String::new();
+    File::open(file).and_then(|file| file.take(MAX_DESCRIPTION).read_to_string(&mut json)).map_err(unreadable)?;
+    let mut fields: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(&json).map_err(|_| given(BadTarget::Form))?;
+    let near = match fields.remove("near") {
+        None => None,
+        Some(serde_json::Value::String(near)) => {
+            // Beside the description, so that both can be moved together.
+            let near = file.parent().unwrap_or(FilePath::new("")).join(near);
+            fs::create_dir_all(&near).map_err(unreadable)?;
+            Some(near)
+        }
+        Some(_) => return Err(given(BadTarget::Form)),
+    };
+    Ok((near, Target::parse(&serde_json::Value::Object(fields).to_string()).map_err(given)?))
+}
+
+async fn remote(session: &Session, target: Target) -> Result<Rc<dyn Storage>, Failure> {
+    let base_url = target.base_url().map_err(|bad| Failure::new(exit::GIVEN, format!("failed to {bad}")))?;
+    let port = port(&base_url).ok_or_else(|| Failure::new(exit::GIVEN, "the endpoint of the place names no port to go to"))?;
+    let secret = secret(&target)?;
+    session.client.call(&AllowPorts { role: Role::Courier, ports: vec![port] }).await?;
+    let lend = Lend { base_url, key: Secret::new(secret.as_bytes().to_vec()), holder: Role::Courier };
+    let lease = session.client.call(&lend).await?.number;
+    let kind = match target.kind {
+        Kind::S3 { bucket, region } => wire::Kind::S3 { bucket, region },
+        Kind::WebDav => wire::Kind::WebDav,
+        Kind::VercelBlob { content } => wire::Kind::VercelBlob { content: content.unwrap_or_default() },
+    };
+    let target = wire::Target { kind, lease, folder: target.folder.unwrap_or_default() };
+    Ok(Rc::new(Carried::new(session.client.clone(), target)))
+}
+
+/// The secret of a place that wants one: from the environment, or from the person.
+fn secret(target: &Target) -> Result<Zeroizing<String>, Failure> {
+    if let Ok(words) = env::var(SECRET) {
+        return Ok(Zeroizing::new(words));
+    }
+    let Some(token) = &target.token else { return Ok(Zeroizing::default()) };
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::new(exit::GIVEN, format!("the place wants the secret {:?}; give it in {SECRET}", line(token))));
+    }
+    Ok(Zeroizing::new(rpassword::prompt_password(format!("Secret {}: ", line(token)))?))
+}
