@@ -28,6 +28,7 @@ mod inspect;
 mod keys;
 mod log;
 mod outbox;
+mod packing;
 mod parcel;
 mod read;
 mod rebuild;

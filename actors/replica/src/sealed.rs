@@ -10,7 +10,7 @@ use chacha20poly1305::{
 use ipc::event::EventHeader;
 use zeroize::Zeroizing;
 
-use crate::{Replica, ReplicaError, StoreKeys};
+use crate::{Replica, ReplicaError, StoreKeys, packing};
 
 const NONCE_LEN: usize = 24;
 const TAG_LEN: usize = 16;
@@ -21,7 +21,6 @@ const ZSTD: u8 = 1;
 
 /// Bodies shorter than this are not worth compressing.
 const WORTH_COMPRESSING: usize = 256;
-const COMPRESSION_LEVEL: i32 = 3;
 
 /// Seals bytes for this place.
 pub(crate) fn seal(key: &[u8; 32], place: &[&[u8]], plain: &[u8]) -> Result<Vec<u8>, ReplicaError> {
@@ -72,7 +71,7 @@ impl Body {
         let mut digest_key = [0; 32];
         getrandom::fill(&mut digest_key).map_err(|error| ReplicaError::Io(error.into()))?;
         let compressed = (plain.len() >= WORTH_COMPRESSING)
-            .then(|| zstd::bulk::compress(plain, COMPRESSION_LEVEL))
+            .then(|| packing::pack(plain))
             .transpose()?
             .filter(|compressed| compressed.len() < plain.len());
         let (how, bytes) = compressed.as_deref().map_or((PLAIN, plain), |compressed| (ZSTD, compressed));
@@ -113,7 +112,7 @@ impl Opened {
         let plain = match *how {
             PLAIN => Zeroizing::new(bytes.to_vec()),
             // The header says how long it is, so nothing larger is ever made.
-            ZSTD => Zeroizing::new(zstd::bulk::decompress(bytes, length).ok()?),
+            ZSTD => Zeroizing::new(packing::unpack(bytes, length).ok()?),
             _ => return None,
         };
         let fits = plain.len() == length && digest(digest_key, &plain) == header.body_digest;
