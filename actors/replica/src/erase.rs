@@ -107,6 +107,7 @@ impl Batch<'_> {
                 return Ok(());
             }
         }
+        self.forget_key(entity);
         self.wipe(Table::Key, entity)?;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Views in their tables: brought up to date with each event, and made anew for an entity when something came late, was
 //! erased or was mended. What a view is made of is in `views.rs` and `state/`; here it is read, sealed and put back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     Replica, ReplicaError,
@@ -26,6 +26,19 @@ pub enum By {
 pub(crate) const CONVERSATIONS: &str = "conversations";
 pub(crate) const FILES: &str = "files";
 pub(crate) const STATES: &str = "states";
+
+/// A conversation as it stands in a transaction.
+pub(crate) struct Held {
+    view: Conversation,
+    /// Under which clock the list of the newest has it; 0 if it has not.
+    listed: u64,
+}
+
+/// Conversations that are not put back yet.
+pub(crate) type HeldViews = BTreeMap<[u8; 16], Held>;
+
+/// As many as are held at once.
+const MAX_HELD: usize = 256;
 
 impl Batch<'_> {
     /// Brings the views up to date with an event that was not taken in before.
@@ -58,10 +71,18 @@ impl Batch<'_> {
             Body::Erase(erase) if *entity == body::ERASURES => self.erase(erase),
             Body::Erase(_) | Body::Unknown(_) => self.txn.put(Table::Unknown, &event.position.to_be_bytes(), &[]),
             _ => {
-                let mut view = self.conversation(entity)?;
-                self.take_out_of_recent(entity, &view)?;
-                view.fold(event, body);
-                self.put_conversation(entity, &view)?;
+                let mut held = match self.held.remove(entity) {
+                    Some(held) => held,
+                    None => {
+                        let view = self.conversation(entity)?;
+                        Held { listed: view.changed, view }
+                    }
+                };
+                held.view.fold(event, body);
+                if self.held.len() >= MAX_HELD {
+                    self.put_held()?;
+                }
+                self.held.insert(*entity, held);
                 self.list_message(event, body)
             }
         }
@@ -86,7 +107,23 @@ impl Batch<'_> {
         while let Some(entity) = self.dirty.pop_first() {
             self.refold(&entity)?;
         }
+        self.put_held()
+    }
+
+    /// Puts back the conversations that changed.
+    fn put_held(&mut self) -> Result<(), ReplicaError> {
+        while let Some((entity, Held { view, listed })) = self.held.pop_first() {
+            if listed != 0 && listed != view.changed {
+                self.take_out_of_recent(&entity, listed)?;
+            }
+            self.put_conversation(&entity, &view)?;
+        }
         Ok(())
+    }
+
+    /// Whether a conversation was begun.
+    pub(crate) fn has_conversation(&self, entity: &[u8; 16]) -> Result<bool, ReplicaError> {
+        Ok(self.held.contains_key(entity) || self.txn.get(Table::Conversation, entity)?.is_some())
     }
 
     /// Makes all views of an entity anew from its events.
@@ -142,9 +179,12 @@ impl Batch<'_> {
 
     /// Removes everything that is derived for an entity, save its indexes.
     fn drop_views(&mut self, entity: &[u8; 16]) -> Result<(), ReplicaError> {
+        // What lies in the tables is as it was before this one changed.
+        self.held.remove(entity);
         // One that does not open is dropped as well; only where it stood in the list of the newest must be searched then.
         match self.conversation(entity) {
-            Ok(view) => self.take_out_of_recent(entity, &view)?,
+            Ok(view) if view.changed != 0 => self.take_out_of_recent(entity, view.changed)?,
+            Ok(_) => {}
             Err(ReplicaError::Damaged(_)) => {
                 for key in keys(self.txn.reading(), Table::Recent, &[])? {
                     if key.ends_with(entity) {
@@ -183,11 +223,8 @@ impl Batch<'_> {
         self.txn.put(table, entity, &views::seal(&self.replica.keys, name, entity, view)?)
     }
 
-    fn take_out_of_recent(&mut self, entity: &[u8; 16], view: &Conversation) -> Result<(), ReplicaError> {
-        if view.changed == 0 {
-            return Ok(());
-        }
-        self.txn.delete(Table::Recent, &[&view.changed.to_be_bytes()[..], entity].concat())
+    fn take_out_of_recent(&mut self, entity: &[u8; 16], listed: u64) -> Result<(), ReplicaError> {
+        self.txn.delete(Table::Recent, &[&listed.to_be_bytes()[..], entity].concat())
     }
 
     fn put_conversation(&mut self, entity: &[u8; 16], view: &Conversation) -> Result<(), ReplicaError> {

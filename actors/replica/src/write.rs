@@ -1,13 +1,15 @@
 //! The one writer: events in, one synced transaction out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use ipc::event::{Clock, EventHeader, MAX_SEEN};
+use zeroize::Zeroizing;
 
 use crate::{
     Damage, Replica, ReplicaError,
     body::{self, Body},
     engine::{Writing, all},
+    fold::HeldViews,
     log::{self, Recorded, hex},
     parcel::MAX_BODY,
     rebuild, sealed,
@@ -95,7 +97,14 @@ pub struct Batch<'t> {
     pub(crate) place: Place,
     /// Entities whose views are folded anew before the transaction ends.
     pub(crate) dirty: BTreeSet<[u8; 16]>,
+    /// Conversations that changed and are put back when the transaction ends: once, however much was said in them.
+    pub(crate) held: HeldViews,
+    /// Keys that were unwrapped in this transaction.
+    unwrapped: HashMap<[u8; 16], Zeroizing<[u8; 32]>>,
 }
+
+/// Keys that a transaction remembers unwrapped.
+const MAX_UNWRAPPED: usize = 256;
 
 impl Writer {
     pub(crate) fn new(replica: Replica) -> Result<Writer, ReplicaError> {
@@ -120,7 +129,8 @@ impl Writer {
     /// is there.
     pub fn write<T>(&mut self, work: impl FnOnce(&mut Batch<'_>) -> Result<T, ReplicaError>) -> Result<T, ReplicaError> {
         let txn = self.replica.engine.write()?;
-        let mut batch = Batch { replica: &self.replica, txn, place: self.place, dirty: BTreeSet::new() };
+        let (dirty, held, unwrapped) = (BTreeSet::new(), HeldViews::new(), HashMap::new());
+        let mut batch = Batch { replica: &self.replica, txn, place: self.place, dirty, held, unwrapped };
         let result = work(&mut batch)?;
         batch.settle()?;
         let Batch { txn, place, .. } = batch;
@@ -200,7 +210,7 @@ impl Batch<'_> {
         }
         let there = match draft.body {
             Body::Message(_) | Body::Title(_) | Body::Trace(_) | Body::Attachment(_) => {
-                self.txn.get(Table::Conversation, &draft.entity)?.is_some().then_some(()).ok_or(Refused::NoConversation)
+                self.has_conversation(&draft.entity)?.then_some(()).ok_or(Refused::NoConversation)
             }
             Body::FileRemoved(_) => {
                 let there = self.file(&draft.entity)?.is_some_and(|file| file.position != 0);
@@ -313,15 +323,30 @@ impl Batch<'_> {
     }
 
     /// The key of an entity, made when it is first needed.
-    pub(crate) fn entity_key(&mut self, entity: &[u8; 16]) -> Result<zeroize::Zeroizing<[u8; 32]>, ReplicaError> {
-        if let Some(key) = self.replica.entity_key(self.txn.reading(), entity)? {
-            return Ok(key);
+    pub(crate) fn entity_key(&mut self, entity: &[u8; 16]) -> Result<Zeroizing<[u8; 32]>, ReplicaError> {
+        if let Some(key) = self.unwrapped.get(entity) {
+            return Ok(key.clone());
         }
-        let mut key = zeroize::Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *key).map_err(|error| ReplicaError::Io(error.into()))?;
-        let wrapped = sealed::wrap(&self.replica.keys, entity, &key)?;
-        self.txn.put(Table::Key, entity, &wrapped)?;
+        let key = match self.replica.entity_key(self.txn.reading(), entity)? {
+            Some(key) => key,
+            None => {
+                let mut key = Zeroizing::new([0; 32]);
+                getrandom::fill(&mut *key).map_err(|error| ReplicaError::Io(error.into()))?;
+                let wrapped = sealed::wrap(&self.replica.keys, entity, &key)?;
+                self.txn.put(Table::Key, entity, &wrapped)?;
+                key
+            }
+        };
+        if self.unwrapped.len() >= MAX_UNWRAPPED {
+            self.unwrapped.clear();
+        }
+        self.unwrapped.insert(*entity, key.clone());
         Ok(key)
+    }
+
+    /// A key that is gone opens nothing any more.
+    pub(crate) fn forget_key(&mut self, entity: &[u8; 16]) {
+        self.unwrapped.remove(entity);
     }
 }
 
