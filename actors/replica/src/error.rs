@@ -49,6 +49,9 @@ pub enum ReplicaError {
         /// The newest this program knows.
         known: u32,
     },
+    /// Another process has it.
+    #[error("another process is using the archive in this directory")]
+    InUse,
     /// It belongs to another space.
     #[error("the archive in this directory belongs to another space")]
     OtherSpace,

@@ -12,6 +12,7 @@ pub(crate) fn refusal(error: &ReplicaError) -> Refusal {
         ReplicaError::MapFull(_) => (Code::DiskFull, "nothing more can be kept in this space"),
         ReplicaError::Damaged(_) => (Code::ArchiveDamaged, "put back a copy of this space's directory; nothing was changed"),
         ReplicaError::Newer { .. } => (Code::ArchiveUnavailable, "use the newer program"),
+        ReplicaError::InUse => (Code::ArchiveUnavailable, "end the other Lamos first, or wait until it has gone"),
         ReplicaError::OtherSpace => (Code::ArchiveUnavailable, "put the directory back where it came from"),
         ReplicaError::Directory { .. } | ReplicaError::Io(_) => {
             (Code::ArchiveUnavailable, "see that the directory can be written")

@@ -19,6 +19,7 @@ use super::{Engine, Reading, Rows, Writing};
 use crate::{Damage, ReplicaError, tables::Table};
 
 mod length;
+mod lock;
 
 /// Address space reserved for the map, and so the most the database may grow to. Reserved, not used.
 const MAP_SIZE: usize = 64 << 30;
@@ -53,11 +54,14 @@ pub(crate) struct Lmdb {
     tables: Tables,
     filler: Database<Bytes, Bytes>,
     directory: PathBuf,
+    /// Given back last.
+    _lock: fs::File,
 }
 
 impl Lmdb {
     /// Opens the database in this directory, or makes a new one in an empty directory.
     pub(crate) fn open(directory: &Path) -> Result<Lmdb, ReplicaError> {
+        let lock = lock::take(directory)?;
         match fs::metadata(directory.join(DATA)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => make(directory)?,
             // It would be filled anew as if nothing had ever been kept.
@@ -78,7 +82,7 @@ impl Lmdb {
             filler.clear(&mut txn)?;
         }
         txn.commit()?;
-        Ok(Lmdb { env, tables, filler, directory: directory.to_owned() })
+        Ok(Lmdb { env, tables, filler, directory: directory.to_owned(), _lock: lock })
     }
 
     /// What a failed commit means. LMDB calls a write that was cut short, as on a full disk, an input/output error
