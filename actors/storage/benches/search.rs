@@ -1,8 +1,8 @@
 //! `cargo bench -p storage`: the search index beside SQLite's FTS5 (trigram), on the same texts in the same run.
 //!
 //! The texts are messages of a real archive on disk, 20 % of them in scripts without spaces; ours includes reading and
-//! opening them there, and sealing the index. `LAMOS_SEARCH_MB` says how much text (20), `LAMOS_SEARCH_MESSAGES` how many
-//! short messages the second part has (100000).
+//! opening them there, and sealing the index. `LAMOS_SEARCH_MB` says how much text (20; 100 where `LAMOS_LARGE=1`),
+//! `LAMOS_SEARCH_MESSAGES` how many short messages the second part has (100000; 1000000).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a bench that cannot go on says so")]
 
@@ -34,9 +34,10 @@ fn main() {
         Ok(value) => value.parse().expect("a number"),
         Err(_) => usual,
     };
-    let megabytes = size("LAMOS_SEARCH_MB", 20).max(1);
-    beside_sqlite(megabytes << 20);
-    many_short(size("LAMOS_SEARCH_MESSAGES", 100_000));
+    let large = std::env::var("LAMOS_LARGE").is_ok_and(|large| large == "1");
+    let (megabytes, messages) = if large { (100, 1_000_000) } else { (20, 100_000) };
+    beside_sqlite(size("LAMOS_SEARCH_MB", megabytes).max(1) << 20);
+    many_short(size("LAMOS_SEARCH_MESSAGES", messages));
 }
 
 /// Numbers that are the same in every run.

@@ -1,5 +1,6 @@
 //! The parts of `cargo measure`: a new one is a file and a line in [`ALL`].
 
+mod archive;
 mod ask;
 mod busy;
 mod calls;
@@ -16,6 +17,9 @@ mod streams;
 
 pub use peers::peer;
 
+/// How the names of the parts begin that are benches of rooms, which need no process.
+pub const ROOMS: &str = "archive: ";
+
 /// Every part, by name.
 pub const ALL: &[(&str, fn())] = &[
     ("hub calls", calls::measure),
@@ -30,4 +34,8 @@ pub const ALL: &[(&str, fn())] = &[
     ("memory", memory::measure),
     ("python", python::measure),
     ("idle", idle::measure),
+    ("archive: keeping", archive::keeping),
+    ("archive: search", archive::finding),
+    ("archive: CHUM", archive::comparing),
+    ("archive: large content", archive::large_content),
 ];

@@ -1,0 +1,37 @@
+//! The archive without the processes around it: benches of the rooms it is made of, started from here so that one command
+//! prints all figures. What is in them is in `actors/replica/benches` and `actors/storage/benches`.
+//!
+//! `cargo measure archive --large` takes as much text and as many messages, objects and rounds as the aims speak of.
+
+use std::env;
+
+use integration_tests::cargo::cargo;
+
+/// Appending, reading, sealing and opening.
+pub fn keeping() {
+    bench("archive");
+}
+
+/// Finding, beside SQLite's FTS5.
+pub fn finding() {
+    bench("search");
+}
+
+/// Finding out what two replicas do not share, beside sending the list of everything.
+pub fn comparing() {
+    bench("chum");
+}
+
+/// Large content, beside a plain copy.
+pub fn large_content() {
+    bench("blobs");
+}
+
+/// Builds and runs a bench as the whole workspace is built, so that nothing is compiled for it alone.
+fn bench(name: &str) {
+    let large = if env::args().any(|word| word == "--large") { "1" } else { "0" };
+    let mut command = cargo();
+    command.args(["bench", "--quiet", "--ignore-rust-version", "--workspace", "--bench", name]);
+    let done = command.env("LAMOS_LARGE", large).status();
+    assert!(done.is_ok_and(|status| status.success()), "the bench {name} failed");
+}
