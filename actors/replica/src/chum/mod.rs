@@ -9,7 +9,8 @@
 //! `PROTOCOL.md` beside this file has the bytes.
 //!
 //! - [`frame`] cuts the stream into messages, [`message`] and [`records`] say what they are, [`parcel`] what is carried.
-//! - [`side`] is what is needed of a replica, `archive` is one on the store of this crate, [`grant`] who may have what, [`policy`] which kinds travel and how.
+//! - [`side`] is what is needed of a replica, `archive` is one on the store of this crate, [`grant`] who may have what, [`policy`] which kinds travel and how, `rules` how that is
+//!   written.
 //! - `import` asks and takes, `export` answers and pushes, `merge` puts parents before children, `reconcile` finds what two
 //!   sets differ in.
 //! - [`fault`] says what ended a session, and whose fault it was.
@@ -33,6 +34,7 @@ pub mod policy;
 mod progress;
 mod reconcile;
 pub mod records;
+mod rules;
 mod session;
 pub mod side;
 mod span;
@@ -46,5 +48,6 @@ pub use parcel::{Carried, Parcel};
 pub use policy::{Keep, Rule, Rules, When};
 pub use progress::{Progress, Tally};
 pub use records::{Author, Head, Id, Link, Range, Span};
+pub use rules::BadRules;
 pub use session::Session;
 pub use side::{BadParcel, Side, SideError, Taken};

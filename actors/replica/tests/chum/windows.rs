@@ -137,6 +137,47 @@ fn kinds_come_as_their_rules_say() {
     assert!(matches!(window.body(&trace), Some(Carried::Here(_))));
 }
 
+/// Requirement Y14: what is kept of a kind and when it comes is a table that a person can write.
+#[test]
+fn a_table_says_what_a_window_holds() {
+    let table = "
+        40  last-write
+        41  append-only  on-demand
+        42  append-only  recent-first
+        43  merge
+        44  local-only
+        45  merge        recent-first  no-take
+    ";
+    let mut archive_side = Memory::new(1);
+    let mut written = [(); 6].map(|()| Vec::new());
+    for round in 0..3 {
+        for (kind, written) in (40_u16..).zip(&mut written) {
+            written.push(archive_side.write(kind, 1, &[round]));
+        }
+    }
+    let [settings, traces, messages, texts, secrets, rights] = written;
+    let mut window = Memory::window(2);
+    let mut line = Line::new(end(Settings { rules: Rules::read(table).unwrap(), ..month() }), end(archive()));
+    line.run(&mut window, &mut archive_side).unwrap();
+    let held: Vec<_> = [&settings[2..], &messages, &texts].concat();
+    assert_eq!(window.ids(), held.into_iter().collect(), "the newest setting, every message and every change of a text");
+    // Asked for one by one; what stays where it is does not come then either.
+    line.ends[0].session.fetch(traces.clone());
+    line.ends[0].session.fetch([secrets.clone(), rights.clone()].concat());
+    line.run(&mut window, &mut archive_side).unwrap();
+    assert!(traces.iter().all(|trace| matches!(window.body(trace), Some(Carried::Here(_)))));
+    for kept_back in secrets.iter().chain(&rights) {
+        assert!(!matches!(window.body(kept_back), Some(Carried::Here(_))));
+    }
+    // The other table, in the archive's hand: its word counts as well.
+    let mut other = Memory::window(3);
+    let rules = Rules::read("42 no-give").unwrap();
+    let mut line = Line::new(end(month()), end(Settings { rules, ..archive() }));
+    line.run(&mut other, &mut archive_side).unwrap();
+    assert!(messages.iter().all(|message| !matches!(other.body(message), Some(Carried::Here(_)))));
+    assert!(secrets.iter().all(|secret| matches!(other.body(secret), Some(Carried::Here(_)))));
+}
+
 #[test]
 fn what_a_window_wrote_itself_reaches_the_archive() {
     let (mut archive_side, _) = hundred_days();
