@@ -10,5 +10,6 @@ mod ingest;
 mod memory;
 mod scrub;
 mod states;
+mod tables;
 mod upkeep;
 mod world;
