@@ -16,7 +16,7 @@ use std::{
     fmt, fs,
     io::{self, BufWriter},
     num::NonZeroUsize,
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak,
@@ -73,7 +73,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl SealedDirectory {
     /// The directory at this path, which is made if it is not there.
     pub(crate) fn open(path: PathBuf, seal: IndexSeal) -> io::Result<SealedDirectory> {
-        fs::create_dir_all(&path)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
         let inner = Inner {
             path,
             seal,
@@ -94,7 +94,7 @@ impl SealedDirectory {
 
     /// Removes every file. What is open stays readable to who has it.
     pub(crate) fn clear(&self) -> io::Result<()> {
-        fs::create_dir_all(&self.inner.path)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.inner.path)?;
         for entry in fs::read_dir(&self.inner.path)? {
             fs::remove_file(entry?.path())?;
         }

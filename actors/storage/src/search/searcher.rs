@@ -1,8 +1,10 @@
 //! The thread that answers questions: it asks the index which events fit best, and the archive what they say. An event
 //! that the archive no longer has, a title that no longer holds and a version of a file that was replaced are left out,
-//! whatever the index says.
+//! whatever the index says; and what is said of one turn, its question, its answer, its goal and the title it gave, is one
+//! hit.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, mpsc},
     time::Duration,
 };
@@ -143,28 +145,88 @@ impl Searcher {
     /// What the archive says of them.
     fn hits(&self, ranks: &[Rank], asked: &Asked, searched: u64) -> Result<Answer, ReplicaError> {
         let more = ranks.len() > asked.skip + asked.limit;
-        let mut hits = Vec::new();
+        let mut hits: Vec<Hit> = Vec::new();
+        // Turns and where their hit is on this page; `None` if it was on the one before.
+        let mut turns: HashMap<Turn, Option<usize>> = HashMap::new();
+        for rank in ranks.iter().take(asked.skip).skip(asked.skip.saturating_sub(LOOKED_BACK)) {
+            if let Ok(Some(turn)) = turn_at(&self.replica.snapshot()?, rank) {
+                turns.insert(turn, None);
+            }
+        }
         for rank in ranks.iter().skip(asked.skip).take(asked.limit) {
             // A snapshot for each: to look through a long text takes longer than one may be held.
             let found = hit(&self.replica.snapshot()?, rank);
-            match found {
-                Ok(found) => hits.extend(found.map(|(mut hit, text)| {
-                    (hit.snippet, hit.marks) = snippet(&text, &asked.question.wanted);
-                    hit
-                })),
+            let Hitting { mut hit, text, turn } = match found {
+                Ok(Some(found)) => found,
+                Ok(None) => continue,
                 // It is there and cannot be read; `verify` says so, and the others are shown.
-                Err(ReplicaError::Damaged(_)) => {}
+                Err(ReplicaError::Damaged(_)) => continue,
                 Err(error) => return Err(error),
+            };
+            let before = turn.and_then(|turn| turns.get(&turn).copied());
+            // Words that were said show more than the goal or the title that was made of them.
+            let says_more =
+                |at: &usize| hit.kind == HitKind::Message && hits.get(*at).is_some_and(|hit| hit.kind != HitKind::Message);
+            let place = match before {
+                Some(at) if !at.as_ref().is_some_and(says_more) => continue,
+                Some(at) => at,
+                None => None,
+            };
+            (hit.snippet, hit.marks) = snippet(&text, &asked.question.wanted);
+            match place.and_then(|at| hits.get_mut(at)) {
+                Some(lesser) => *lesser = Hit { score: lesser.score, ..hit },
+                None => {
+                    turns.extend(turn.map(|turn| (turn, Some(hits.len()))));
+                    hits.push(hit);
+                }
             }
         }
         Ok(Answer { hits, more, searched })
     }
 }
 
+/// What makes hits one: the conversation and the turn.
+type Turn = ([u8; 16], [u8; 16]);
+
+/// Hits before a page that are looked at, so that what was shown there is not shown again. What is said of one turn has much the
+/// same words and so is found close together.
+const LOOKED_BACK: usize = 50;
+
+/// An event that was found.
+struct Hitting {
+    hit: Hit,
+    text: String,
+    turn: Option<Turn>,
+}
+
+/// The turn an event belongs to, if it belongs to one.
+fn turn_of(snapshot: &Snapshot<'_>, entity: [u8; 16], body: &body::Body) -> Result<Option<Turn>, ReplicaError> {
+    let turn = match body {
+        body::Body::Message(message) => message.turn,
+        body::Body::Trace(trace) => trace.turn,
+        // A title is made of the first question, until somebody gives another.
+        body::Body::Conversation(_) | body::Body::Title(_) => {
+            let first = snapshot.messages(&entity, 0, 1, usize::MAX)?.items.pop();
+            match first.map(|record| record.body) {
+                Some(body::Body::Message(message)) => message.turn,
+                _ => return Ok(None),
+            }
+        }
+        _ => return Ok(None),
+    };
+    Ok((turn != [0; 16]).then_some((entity, turn)))
+}
+
+fn turn_at(snapshot: &Snapshot<'_>, rank: &Rank) -> Result<Option<Turn>, ReplicaError> {
+    let Some(Record { event, body }) = snapshot.record(rank.position)? else { return Ok(None) };
+    turn_of(snapshot, event.header.entity, &body)
+}
+
 /// An event as a hit, and its text; `None` if it is no more what the index believes.
-fn hit(snapshot: &Snapshot<'_>, rank: &Rank) -> Result<Option<(Hit, String)>, ReplicaError> {
+fn hit(snapshot: &Snapshot<'_>, rank: &Rank) -> Result<Option<Hitting>, ReplicaError> {
     let Some(Record { event, body }) = snapshot.record(rank.position)? else { return Ok(None) };
     let entity = event.header.entity;
+    let turn = turn_of(snapshot, entity, &body)?;
     let conversation = snapshot.conversation(&entity)?;
     let title = || conversation.as_ref().map(|view| view.title.clone()).unwrap_or_default();
     let (mut message, mut author) = (None, None);
@@ -201,5 +263,5 @@ fn hit(snapshot: &Snapshot<'_>, rank: &Rank) -> Result<Option<(Hit, String)>, Re
         // Saturates, and is never negative.
         score: (rank.score * 1000.0) as u32,
     };
-    Ok(Some((hit, text)))
+    Ok(Some(Hitting { hit, text, turn }))
 }

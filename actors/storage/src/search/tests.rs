@@ -15,6 +15,8 @@ use tantivy::{Directory as _, IndexWriter, ReloadPolicy, TantivyDocument, direct
 
 use super::{best::Best, *};
 
+mod turns;
+
 /// How long anything is waited for before the test gives up.
 const GIVE_UP: Duration = Duration::from_secs(120);
 

@@ -1,0 +1,56 @@
+//! What is said of one turn is one hit; and who may look into the directory.
+
+use super::*;
+
+#[test]
+fn what_belongs_to_one_turn_is_one_hit() {
+    story(async |mut world| {
+        let goal = |turn| Trace {
+            turn,
+            goal: "Where do herons nest?".to_owned(),
+            skill: String::new(),
+            model: String::new(),
+            steps: Vec::new(),
+            outcome: body::Outcome::Answered,
+            millis: 1,
+            tokens_in: 1,
+            tokens_out: 1,
+        };
+        world.begin(1, "Where do herons nest?").await;
+        for turn in 1..=2 {
+            for text in ["Where do herons nest?", "Herons nest in colonies, as herons do."] {
+                world.ids += 1;
+                let said = body::Message { turn: [turn; 16], ..message(world.ids, text) };
+                world.keep(entity(1), Body::Message(said)).await;
+            }
+            world.keep(entity(1), Body::Trace(goal([turn; 16]))).await;
+        }
+        let hits = world.find("herons nest").await;
+        assert_eq!(hits.len(), 2, "one for each turn: {hits:?}");
+        assert!(hits.iter().all(|hit| hit.kind == HitKind::Message), "words that were said show more than goals: {hits:?}");
+        // Whoever asks for one kind gets all of it.
+        for (question, count) in [("herons kind:trace", 2), ("herons kind:title", 1), ("herons author:assistant", 2)] {
+            assert_eq!(world.find(question).await.len(), count, "{question}");
+        }
+        // Nothing comes again on the next page, and nothing is left out between two.
+        let (mut all, mut skip) = (Vec::new(), 0);
+        loop {
+            let found = world.ask("herons", skip, 1).await;
+            all.extend(found.hits);
+            match found.next {
+                Some(next) => skip = next,
+                None => break,
+            }
+        }
+        assert_eq!(all.len(), 2, "{all:?}");
+    });
+}
+
+#[test]
+fn its_directory_is_for_this_person_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    story(async |world| {
+        let path = world.directory.path().join(DIRECTORY);
+        assert_eq!(fs::metadata(path).expect("a directory").permissions().mode() & 0o777, 0o700);
+    });
+}
