@@ -13,6 +13,7 @@ mod cli;
 mod control;
 mod exit;
 mod flight;
+mod folder;
 mod hub;
 mod levels;
 mod line;

@@ -38,6 +38,10 @@ pub struct Common {
     #[arg(long, global = true, value_name = "DIR", env = "LAMOS_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
 
+    /// Keep it there even if that is a network or FUSE file system, on which it may be damaged
+    #[arg(long, global = true, env = "LAMOS_ALLOW_NETWORK_DIR", value_parser = clap::builder::FalseyValueParser::new())]
+    pub allow_network_dir: bool,
+
     /// Sign in under this name; without it the public demo space is used
     #[arg(long, short, global = true, value_name = "NAME", env = "LAMOS_USER")]
     pub user: Option<String>,

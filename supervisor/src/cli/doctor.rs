@@ -1,6 +1,6 @@
 //! `doctor`: is everything in order, and what is not.
 
-use std::{fs, time::Instant};
+use std::time::Instant;
 
 use ipc::{
     Role,
@@ -16,7 +16,10 @@ use super::{
     sign_in::sign_in,
     words::{self, Failure, Outcome, bytes, table},
 };
-use crate::exit;
+use crate::{
+    exit,
+    folder::{self, Unsuitable},
+};
 
 /// How well something is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,24 +64,20 @@ fn disk(common: &Common, findings: &mut Vec<Finding>) {
                 let health = if free < LITTLE { Health::Odd } else { Health::Good };
                 add(health, "room on its disk", format!("{} free", bytes(free)));
             }
-            if on_network(&places.data) {
-                add(
-                    Health::Bad,
-                    "file system",
-                    "the data directory is on a network; move it to a disk of this machine".to_owned(),
-                );
+            match folder::look(&places.data) {
+                Some(Unsuitable::Network(system)) => {
+                    let detail = format!("the data directory lies on {system}; move it to a disk of this machine");
+                    add(Health::Bad, "file system", detail);
+                }
+                Some(Unsuitable::Synced(program, _)) => {
+                    let detail = format!("the data directory is copied by {program}; move it, or have {program} leave it out");
+                    add(Health::Odd, "file system", detail);
+                }
+                None => {}
             }
         }
         Err(failure) => add(Health::Bad, "data directory", failure.sentence),
     }
-}
-
-/// A database that is mapped into memory must not lie on another machine.
-fn on_network(directory: &std::path::Path) -> bool {
-    // NFS, SMB, CIFS, AFS, 9P, FUSE: numbers from statfs(2).
-    const NETWORK: &[i64] = &[0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x5346_414f, 0x0102_1997];
-    let known = rustix::fs::statfs(directory).map(|found| NETWORK.contains(&(found.f_type & 0xffff_ffff)));
-    known.unwrap_or(false) && fs::metadata(directory).is_ok()
 }
 
 async fn tree(session: &Session, common: &Common, findings: &mut Vec<Finding>) {

@@ -15,10 +15,14 @@ use ipc::{Client, endpoint, id::TraceId, link, link::Outbox, messages::start::He
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{args::Common, words::Failure};
+use super::{
+    args::Common,
+    words::{Failure, line, tell},
+};
 use crate::{
     control::rpc::{self, Request, Response},
     exit,
+    folder::{self, Unsuitable},
     places::Places,
     supervise,
 };
@@ -149,8 +153,30 @@ fn exchange_by(socket: &UnixStream, method: &str, params: Value, piece: usize) -
     }
 }
 
+/// Whether data may be kept where it is to be kept; if that is unwise, a sentence that says so.
+fn check_folder(common: &Common) -> Result<Option<String>, Failure> {
+    let data = places(common)?.data;
+    match folder::look(&data) {
+        Some(Unsuitable::Network(system)) if !common.allow_network_dir => Err(Failure::new(
+            exit::DATA,
+            format!(
+                "{} lies on {system}, where two machines or a lost connection can damage a database; name a folder on a disk of \
+                 this machine with --data-dir, or keep it there all the same with --allow-network-dir",
+                data.display()
+            ),
+        )),
+        Some(Unsuitable::Synced(program, folder)) => Ok(Some(format!(
+            "{} is copied by {program}, which copies a database half written: name another folder with --data-dir, or have \
+             {program} leave it out",
+            line(&folder.display().to_string())
+        ))),
+        _ => Ok(None),
+    }
+}
+
 /// Starts a supervisor and attaches to it; `None` if another one has the data directory.
 fn start(common: &Common, serves: bool) -> Result<Option<(UnixStream, Child)>, Failure> {
+    let unwise = check_folder(common)?;
     let (ours, theirs) = UnixStream::pair()?;
     let mut command = Command::new("/proc/self/exe");
     command
@@ -170,7 +196,12 @@ fn start(common: &Common, serves: bool) -> Result<Option<(UnixStream, Child)>, F
     // Our copy of its end goes with the command, so that its death is seen.
     drop(command);
     match attach(ours.try_clone()?, serves)? {
-        Attached::Yes(socket) => Ok(Some((socket, child))),
+        Attached::Yes(socket) => {
+            if let Some(sentence) = unwise {
+                tell(&sentence);
+            }
+            Ok(Some((socket, child)))
+        }
         Attached::Nobody => {
             let mut child = child;
             let status = child.wait()?;
