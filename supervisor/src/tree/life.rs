@@ -336,7 +336,18 @@ impl Tree {
                 let sentence = format!(
                     "the {role} process {how} again and again and is not started any more; `lamos tail` shows why, `lamos restart {role}` tries again"
                 );
-                self.degrade(role, Refusal::new(Code::Degraded, sentence));
+                // The database is a file in memory and has no checksums: pages that lead nowhere end the process like this.
+                let crashes = ["signal 6", "signal 7", "signal 11"].iter().any(|crash| how.ends_with(crash));
+                self.degrade(
+                    role,
+                    match role {
+                        Role::Storage if crashes => Refusal::new(
+                            Code::ArchiveDamaged,
+                            format!("{sentence}; the archive is probably damaged: put back a copy of this space's directory"),
+                        ),
+                        _ => Refusal::new(Code::Degraded, sentence),
+                    },
+                );
             }
         }
     }
