@@ -59,7 +59,7 @@ pub fn say(entity: [u8; 16], number: usize, text: String) -> Draft {
     let message = Message {
         id,
         turn: id,
-        author: if number % 2 == 0 { Author::Person } else { Author::Assistant },
+        author: if number.is_multiple_of(2) { Author::Person } else { Author::Assistant },
         parts: vec![Part::Text(text)],
         attachments: Vec::new(),
         status: Status::Complete,

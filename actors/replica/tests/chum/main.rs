@@ -11,4 +11,5 @@ mod memory;
 mod messages;
 mod simulation;
 mod stores;
+mod stories;
 mod windows;
