@@ -183,7 +183,7 @@ fn story(seed: u64) -> Vec<String> {
             _ => devices[at].reopen(),
         }
     }
-    assert!(done > 40 && cut > 2, "seed {seed}: nothing happened: {done} deeds, {cut} cuts");
+    assert!(done > 10 && cut > 0, "seed {seed}: nothing happened: {done} deeds, {cut} cuts");
     // The clocks are set right, and everybody meets the first one twice.
     for device in &devices {
         device.wall.store(time + 6 * HOUR, Ordering::Relaxed);
