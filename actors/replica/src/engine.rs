@@ -86,6 +86,19 @@ pub fn open(directory: &Path) -> Result<Arc<dyn Engine>, ReplicaError> {
     Ok(Arc::new(lmdb::Lmdb::open(directory)?))
 }
 
+/// The same, and its file never grows beyond `most` bytes, which must be a multiple of the machine's page; a transaction
+/// that would need more fails with [`ReplicaError::MapFull`] and changes nothing. No copy is made of it. A file that is
+/// longer already stays so long; see [`compact`].
+pub fn open_within(directory: &Path, most: u64) -> Result<Arc<dyn Engine>, ReplicaError> {
+    let most = usize::try_from(most).map_err(|_| ReplicaError::Engine("more than there are addresses".to_owned()))?;
+    Ok(Arc::new(lmdb::Lmdb::open_within(directory, most)?))
+}
+
+/// Makes the file of a database that nobody has open as short as what is in it. While it works there are two of it.
+pub(crate) fn compact(directory: &Path) -> Result<(), ReplicaError> {
+    lmdb::compact(directory)
+}
+
 /// The rows whose keys begin with `prefix`, in order.
 pub(crate) fn prefix<'t>(txn: &'t dyn Reading, table: Table, prefix: &[u8]) -> Result<Rows<'t>, ReplicaError> {
     let end = successor(prefix);

@@ -178,7 +178,7 @@ impl Batch<'_> {
     }
 
     /// Removes everything that is derived for an entity, save its indexes.
-    fn drop_views(&mut self, entity: &[u8; 16]) -> Result<(), ReplicaError> {
+    pub(crate) fn drop_views(&mut self, entity: &[u8; 16]) -> Result<(), ReplicaError> {
         // What lies in the tables is as it was before this one changed.
         self.held.remove(entity);
         // One that does not open is dropped as well; only where it stood in the list of the newest must be searched then.
@@ -208,7 +208,7 @@ impl Batch<'_> {
         self.replica.view(self.txn.reading(), Table::File, FILES, entity)
     }
 
-    fn conversation(&self, entity: &[u8; 16]) -> Result<Conversation, ReplicaError> {
+    pub(crate) fn conversation(&self, entity: &[u8; 16]) -> Result<Conversation, ReplicaError> {
         let view = self.replica.view(self.txn.reading(), Table::Conversation, CONVERSATIONS, entity)?;
         Ok(view.unwrap_or_default())
     }
@@ -223,11 +223,11 @@ impl Batch<'_> {
         self.txn.put(table, entity, &views::seal(&self.replica.keys, name, entity, view)?)
     }
 
-    fn take_out_of_recent(&mut self, entity: &[u8; 16], listed: u64) -> Result<(), ReplicaError> {
+    pub(crate) fn take_out_of_recent(&mut self, entity: &[u8; 16], listed: u64) -> Result<(), ReplicaError> {
         self.txn.delete(Table::Recent, &[&listed.to_be_bytes()[..], entity].concat())
     }
 
-    fn put_conversation(&mut self, entity: &[u8; 16], view: &Conversation) -> Result<(), ReplicaError> {
+    pub(crate) fn put_conversation(&mut self, entity: &[u8; 16], view: &Conversation) -> Result<(), ReplicaError> {
         self.put_view(Table::Conversation, CONVERSATIONS, entity, view)?;
         self.txn.put(Table::Recent, &[&view.changed.to_be_bytes()[..], entity].concat(), &[])
     }

@@ -138,7 +138,7 @@ impl Batch<'_> {
         Ok(None)
     }
 
-    fn keep_evidence(&mut self, parcel: &Verified<'_>) -> Result<(), ReplicaError> {
+    pub(crate) fn keep_evidence(&mut self, parcel: &Verified<'_>) -> Result<(), ReplicaError> {
         let header = &parcel.header;
         if prefix(self.txn.reading(), Table::Fork, &header.author)?.count() < MAX_EVIDENCE {
             let key = [&log::sequence_key(&header.author, header.sequence)[..], &parcel.id].concat();

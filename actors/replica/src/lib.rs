@@ -34,6 +34,7 @@ mod read;
 mod rebuild;
 mod scrub;
 mod sealed;
+pub mod sparse;
 pub mod state;
 mod store;
 mod tables;

@@ -133,11 +133,16 @@ impl Outbox {
         if bytes > self.capacity {
             return Err(OutboxError::Full { commands: count.commands });
         }
-        txn.put(Table::Outbox, &by_position(position), &[&id[..], &digest, &sealed].concat())?;
-        txn.put(Table::Outbox, &by_id(id), &position.to_be_bytes())?;
-        put_count(&mut *txn, &Count { next: position + 1, commands: count.commands + 1, bytes })?;
-        txn.commit()?;
-        Ok(Placed { position, again: false })
+        let mut write = || {
+            txn.put(Table::Outbox, &by_position(position), &[&id[..], &digest, &sealed].concat())?;
+            txn.put(Table::Outbox, &by_id(id), &position.to_be_bytes())?;
+            put_count(&mut *txn, &Count { next: position + 1, commands: count.commands + 1, bytes })
+        };
+        match write().and_then(|()| txn.commit()) {
+            // Its file may not grow as far as its commands may: that of a sparse store has a limit of its own.
+            Err(ReplicaError::MapFull(_)) => Err(OutboxError::Full { commands: count.commands }),
+            done => done.map(|()| Placed { position, again: false }).map_err(OutboxError::Store),
+        }
     }
 
     /// Commands that wait, in their order, beginning after a place; `limit` at most, and no more than `bytes` but for the

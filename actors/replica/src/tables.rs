@@ -73,6 +73,16 @@ tables! {
     /// 0 ‖ position `u64` → command's id `16` ‖ keyed digest `16` ‖ sealed command; 1 ‖ command's id `16` → position `u64`;
     /// only in a database of its own, see `outbox.rs`
     Outbox: "outbox";
+    /// entity `16` → how it was used, see `sparse/uses.rs`; like the next four only in a sparse store
+    Use: "use";
+    /// 0: with content, 1: without ‖ last use in milliseconds `u64` ‖ entity `16` → nothing; none that is pinned
+    Least: "least";
+    /// event id `32` → header; what was held and let go, and would come again with a comparison
+    Gone: "gone";
+    /// clock `u64` ‖ event id `32` → nothing; the same by time
+    GoneTime: "gone time";
+    /// author `32` → sequence `u64` ‖ event id `32`; how far a peer's events were looked at
+    Reached: "reached";
     /// name → value; see `store.rs`, and `outbox.rs` for its own
     Meta: "meta";
 }

@@ -353,7 +353,7 @@ impl Batch<'_> {
 /// In the table of heads: this is one.
 pub(crate) const HEAD: u8 = 1;
 /// In the table of heads: an event has seen this one, which has not come yet.
-const AWAITED: u8 = 2;
+pub(crate) const AWAITED: u8 = 2;
 
 /// Where the digest of a body was that is erased.
 pub(crate) const ERASED_DIGEST: [u8; 16] = [0; 16];

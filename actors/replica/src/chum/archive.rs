@@ -44,17 +44,18 @@ impl<'a, I: Intake> Archive<'a, I> {
     fn snapshot(&self) -> Result<Snapshot<'_>, SideError> {
         self.replica.snapshot().map_err(failed)
     }
+}
 
-    fn pack(&self, snapshot: &Snapshot<'_>, event: &Recorded) -> Result<Option<Parcel>, SideError> {
-        let Some(found) = snapshot.parcel(event, self.form).map_err(failed)? else { return Ok(None) };
-        let form = |form: u8, bytes: &[u8]| Carried::Here([&[form][..], bytes].concat());
-        let body = match &found.body {
-            parcel::Carried::Open(bytes) => form(OPEN, bytes),
-            parcel::Carried::Sealed(bytes) => form(SEALED, bytes),
-            parcel::Carried::Erased => Carried::Erased,
-        };
-        Ok(Some(Parcel { header: found.header, signature: found.signature, body }))
-    }
+/// An event of a store as it travels, its body in this form; nothing if it has no signature yet.
+pub(crate) fn pack(snapshot: &Snapshot<'_>, event: &Recorded, form: Form) -> Result<Option<Parcel>, SideError> {
+    let Some(found) = snapshot.parcel(event, form).map_err(failed)? else { return Ok(None) };
+    let form = |form: u8, bytes: &[u8]| Carried::Here([&[form][..], bytes].concat());
+    let body = match &found.body {
+        parcel::Carried::Open(bytes) => form(OPEN, bytes),
+        parcel::Carried::Sealed(bytes) => form(SEALED, bytes),
+        parcel::Carried::Erased => Carried::Erased,
+    };
+    Ok(Some(Parcel { header: found.header, signature: found.signature, body }))
 }
 
 impl<I: Intake> Side for Archive<'_, I> {
@@ -105,7 +106,7 @@ impl<I: Intake> Side for Archive<'_, I> {
         let (mut found, mut total) = (Vec::new(), 0);
         for id in ids {
             let event = snapshot.event(id).map_err(failed)?;
-            let parcel = event.map(|event| self.pack(&snapshot, &event)).transpose()?.flatten();
+            let parcel = event.map(|event| pack(&snapshot, &event, self.form)).transpose()?.flatten();
             total += parcel.as_ref().map_or(0, Parcel::weight);
             if total > budget && !found.is_empty() {
                 break;
@@ -127,7 +128,7 @@ impl<I: Intake> Side for Archive<'_, I> {
     }
 }
 
-fn unpack(found: Parcel) -> parcel::Parcel {
+pub(crate) fn unpack(found: Parcel) -> parcel::Parcel {
     let body = match found.body {
         Carried::Erased | Carried::Withheld => parcel::Carried::Erased,
         Carried::Here(bytes) => match bytes.split_first() {
@@ -140,7 +141,7 @@ fn unpack(found: Parcel) -> parcel::Parcel {
     parcel::Parcel { header: found.header, signature: found.signature, body }
 }
 
-fn judge(result: Result<crate::Taken, Unfit>) -> Taken {
+pub(crate) fn judge(result: Result<crate::Taken, Unfit>) -> Taken {
     match result {
         Ok(crate::Taken::Kept(_) | crate::Taken::Bare(_) | crate::Taken::Filled(_)) => Taken::New,
         Ok(crate::Taken::Known) => Taken::Known,
@@ -154,7 +155,7 @@ fn judge(result: Result<crate::Taken, Unfit>) -> Taken {
     }
 }
 
-fn failed(error: ReplicaError) -> SideError {
+pub(crate) fn failed(error: ReplicaError) -> SideError {
     Arc::new(error)
 }
 

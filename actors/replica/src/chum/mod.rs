@@ -40,6 +40,7 @@ pub mod side;
 mod span;
 
 pub use archive::{Archive, Intake};
+pub(crate) use archive::{failed, judge, pack, unpack};
 pub use deal::Settings;
 pub use fault::{Blame, Fault, PeerFault, Reason};
 pub use grant::{Everything, Grants, Nothing, Peer, Reach};

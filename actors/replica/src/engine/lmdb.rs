@@ -54,6 +54,7 @@ pub(crate) struct Lmdb {
     tables: Tables,
     filler: Database<Bytes, Bytes>,
     directory: PathBuf,
+    most: usize,
     /// Given back last.
     _lock: fs::File,
 }
@@ -61,6 +62,12 @@ pub(crate) struct Lmdb {
 impl Lmdb {
     /// Opens the database in this directory, or makes a new one in an empty directory.
     pub(crate) fn open(directory: &Path) -> Result<Lmdb, ReplicaError> {
+        Lmdb::open_within(directory, MAP_SIZE)
+    }
+
+    /// The same, and its file never grows beyond so many bytes, a multiple of the page. One that is longer already stays
+    /// so long.
+    pub(crate) fn open_within(directory: &Path, most: usize) -> Result<Lmdb, ReplicaError> {
         let lock = lock::take(directory)?;
         match fs::metadata(directory.join(DATA)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => make(directory)?,
@@ -68,7 +75,7 @@ impl Lmdb {
             Ok(data) if data.len() == 0 => return Err(Damage::File("it is empty".to_owned()).into()),
             _ => {}
         }
-        let options = options();
+        let options = options(most);
         // SAFETY: the file is in a directory that only this person can enter, one supervisor has its lock, and it starts
         // one archive for it; nobody else changes the file while it is mapped. It is not on a network file system unless
         // the person put it there against the words of the README.
@@ -82,7 +89,7 @@ impl Lmdb {
             filler.clear(&mut txn)?;
         }
         txn.commit()?;
-        Ok(Lmdb { env, tables, filler, directory: directory.to_owned(), _lock: lock })
+        Ok(Lmdb { env, tables, filler, directory: directory.to_owned(), most, _lock: lock })
     }
 
     /// What a failed commit means. LMDB calls a write that was cut short, as on a full disk, an input/output error
@@ -121,12 +128,13 @@ impl Engine for Lmdb {
     }
 
     fn most(&self) -> u64 {
-        MAP_SIZE as u64
+        self.most as u64
     }
 
     fn copy(&self, name: &Path) -> Result<(), ReplicaError> {
         let path = self.directory.join(name);
-        if path.exists() {
+        // Where room is limited there is none for a copy; what is there is held elsewhere too.
+        if path.exists() || self.most < MAP_SIZE {
             return Ok(());
         }
         let unfinished = self.directory.join("copy.new");
@@ -245,9 +253,24 @@ impl Writing for Write<'_> {
     }
 }
 
-fn options() -> EnvOpenOptions<WithoutTls> {
+/// Makes the file of a database that nobody has open as short as what is in it. For this moment there are two of it.
+pub(super) fn compact(directory: &Path) -> Result<(), ReplicaError> {
+    let new = directory.join(NEW);
+    let lmdb = Lmdb::open(directory)?;
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    lmdb.env.copy_to_path(&new, CompactionOption::Enabled)?.sync_all()?;
+    lmdb.env.prepare_for_closing().wait();
+    fs::rename(&new, directory.join(DATA))?;
+    fs::File::open(directory).and_then(|directory| directory.sync_all())?;
+    Ok(())
+}
+
+fn options(most: usize) -> EnvOpenOptions<WithoutTls> {
     let mut options = EnvOpenOptions::new().read_txn_without_tls();
-    options.map_size(MAP_SIZE).max_dbs(Table::ALL.len() as u32 + 1).max_readers(16);
+    options.map_size(most).max_dbs(Table::ALL.len() as u32 + 1).max_readers(16);
     options
 }
 
@@ -271,7 +294,7 @@ fn make(directory: &Path) -> Result<(), ReplicaError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
         _ => {}
     }
-    let mut options = options();
+    let mut options = options(MAP_SIZE);
     // SAFETY: as in `Lmdb::open`; nobody else knows this file, so nobody needs to be locked out.
     let env = unsafe { options.flags(EnvFlags::NO_SUB_DIR | EnvFlags::NO_LOCK).open(&new) }?;
     let mut txn = env.write_txn()?;

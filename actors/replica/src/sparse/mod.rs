@@ -1,0 +1,418 @@
+//! A store that holds some of what an archive holds: what is used, within a limit on disk that it never exceeds.
+//!
+//! It is made of the same [`Replica`] as an archive (engine, sealed bodies, index, views) under a key of its own, with an
+//! [`Outbox`] beside it. It writes no events: what a person does is a command in the outbox, and what the archive makes of it
+//! comes back by CHUM like everything else. So all that is here but the outbox can be thrown away and fetched again.
+//!
+//! - [`Profile`] says how much and how long;
+//! - `take` takes events in whose chains are not here; `side` is the store as a session of CHUM sees it;
+//! - `page` reads, and says what is missing; [`Missing`] is what to ask the archive for;
+//! - `prefetch` says what to ask for before anybody misses it;
+//! - `uses` knows what was used when, and `evict` lets go of what was not.
+//!
+//! The limit holds by construction. The map of the database is fixed below it, the outbox has a map of its own, and what
+//! other files take is taken off when the store is opened. Between transactions an eighth of the map is free, for LMDB
+//! copies the pages that a transaction changes, and one that lets go changes pages too. A transaction that does not fit all
+//! the same is not done; more is let go, and it is done again.
+//!
+//! **Architecture Invariant:** nothing that was not taken from an archive is in the database, and nothing here removes
+//! anything from the outbox. Whatever leaves, what remains reads as what the archive has or says that something is missing.
+//!
+//! When an entity was used last lies in the clear beside its id, so that the order can be kept; what was used does not.
+
+mod evict;
+mod page;
+mod prefetch;
+mod profile;
+mod side;
+mod take;
+mod uses;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use ipc::event::Clock;
+
+pub use evict::Left;
+pub use page::{Found, Missing, Shown};
+pub use prefetch::{Ask, Hits};
+pub use profile::{Pressure, Profile};
+pub use side::Titles;
+
+use crate::{
+    Conversation, Filled, Outbox, Page, Replica, ReplicaError, StoreKeys, Wall, Writer,
+    engine::{self, Engine},
+    tables::Table,
+};
+use evict::Order;
+use uses::{Known, Pending, find};
+
+/// The folder of the outbox.
+const OUTBOX: &str = "outbox";
+/// The folder of large content.
+const BLOBS: &str = "blobs";
+/// The files that [`Sparse::forget`] removes.
+const CACHE: &[&str] = &["data.mdb", "lock.mdb", "new.mdb", "room"];
+
+/// It is no author, so it has no key of one.
+const NOBODY: [u8; 32] = [0; 32];
+
+/// Events that leave in one transaction, at most.
+const AT_ONCE: usize = 256;
+
+/// A transaction that only moves the database on, so that pages freed before can be taken again.
+const META_TICK: &[u8] = b"sparse tick";
+
+/// Bytes of a transaction that brings no events.
+const SMALL: u64 = 64 << 10;
+
+/// Why a sparse store cannot do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum SparseError {
+    /// Everything that may leave has left, and there is still no room. What is pinned does not leave.
+    #[error("there is no room for {need} bytes beside what is pinned: {capacity} bytes can be held")]
+    Full {
+        /// Bytes that were to be taken in.
+        need: u64,
+        /// Bytes there is room for in all.
+        capacity: u64,
+    },
+    /// These numbers cannot be kept to.
+    #[error("the profile cannot be used: {0}")]
+    Profile(&'static str),
+    /// The store fails.
+    #[error(transparent)]
+    Store(#[from] ReplicaError),
+}
+
+impl From<io::Error> for SparseError {
+    fn from(error: io::Error) -> SparseError {
+        SparseError::Store(error.into())
+    }
+}
+
+/// How full it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes that all files together never exceed.
+    pub limit: u64,
+    /// Bytes of all files as they are.
+    pub files: u64,
+    /// Bytes of the database's pages in use, its index included.
+    pub used: u64,
+    /// The most these may come to between transactions.
+    pub capacity: u64,
+    /// Headers of what was let go and would come again with a comparison.
+    pub gone: u64,
+    /// What waits for the archive.
+    pub outbox: Filled,
+}
+
+impl Room {
+    /// Thousandths of the room for content that are taken.
+    pub fn permille(&self) -> u64 {
+        permille(self.used, self.capacity)
+    }
+}
+
+fn permille(used: u64, capacity: u64) -> u64 {
+    used.saturating_mul(1000) / capacity.max(1)
+}
+
+/// A conversation as far as it is known here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Which.
+    pub id: [u8; 16],
+    /// How it stands by what is here: its messages are those that are held, and its title is the newest that is.
+    pub view: Conversation,
+    /// Its content has left or never came.
+    pub bare: bool,
+    /// It never leaves.
+    pub pinned: bool,
+}
+
+/// An open sparse store. See the module.
+pub struct Sparse {
+    replica: Replica,
+    writer: Writer,
+    outbox: Outbox,
+    directory: PathBuf,
+    profile: Profile,
+    map: u64,
+    pending: Mutex<Pending>,
+    hits: Mutex<Hits>,
+}
+
+impl Sparse {
+    /// Opens the store in this directory, or makes a new one in an empty directory. `key` is its own and no archive's.
+    pub fn open(directory: &Path, key: &[u8; 32], space: [u8; 16], profile: Profile) -> Result<Sparse, SparseError> {
+        Sparse::open_by(directory, key, space, profile, Wall::system())
+    }
+
+    /// The same by another clock.
+    pub fn open_by(
+        directory: &Path,
+        key: &[u8; 32],
+        space: [u8; 16],
+        profile: Profile,
+        wall: Wall,
+    ) -> Result<Sparse, SparseError> {
+        let map = Sparse::map(directory, &profile)?;
+        let length = length_of(&directory.join(CACHE[0]))?;
+        if length > map {
+            Sparse::shrink(directory, key, space, (profile, length, map), wall.clone())?;
+        }
+        Sparse::on(engine::open_within(directory, map)?, directory, key, space, profile, wall)
+    }
+
+    /// The most bytes that the database's file may have beside the others in this directory.
+    pub fn map(directory: &Path, profile: &Profile) -> Result<u64, SparseError> {
+        if let Some(why) = profile.flaw() {
+            return Err(SparseError::Profile(why));
+        }
+        Ok(profile.map(bytes_of(&directory.join(BLOBS))?))
+    }
+
+    /// The store in this database, which must not grow beyond [`Sparse::map`]; the rest is in the directory.
+    pub fn on(
+        engine: Arc<dyn Engine>,
+        directory: &Path,
+        key: &[u8; 32],
+        space: [u8; 16],
+        profile: Profile,
+        wall: Wall,
+    ) -> Result<Sparse, SparseError> {
+        if let Some(why) = profile.flaw() {
+            return Err(SparseError::Profile(why));
+        }
+        let keys = || StoreKeys::new(key, space, NOBODY);
+        let map = engine.most();
+        let replica = Replica::on(engine, directory, keys(), wall)?;
+        let writer = replica.writer()?;
+        let place = directory.join(OUTBOX);
+        fs::create_dir_all(&place)?;
+        let outbox = Outbox::on(engine::open_within(&place, profile.outbox_map())?, keys(), profile.outbox_map() / 3)?;
+        let directory = directory.to_owned();
+        let (pending, hits) = (Mutex::default(), Mutex::default());
+        Ok(Sparse { replica, writer, outbox, directory, profile, map, pending, hits })
+    }
+
+    /// Removes what is cached in a directory whose store is not open, for one that is damaged. The outbox stays.
+    pub fn forget(directory: &Path) -> Result<(), SparseError> {
+        for name in CACHE {
+            match fs::remove_file(directory.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+        match fs::remove_dir_all(directory.join(BLOBS)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Brings a file that was made under a larger limit below this one. Meanwhile the larger one holds.
+    fn shrink(
+        directory: &Path,
+        key: &[u8; 32],
+        space: [u8; 16],
+        (profile, length, map): (Profile, u64, u64),
+        wall: Wall,
+    ) -> Result<(), SparseError> {
+        let whole = length.next_multiple_of(64 << 10);
+        let target = profile::capacity(map) / 8 * 7;
+        {
+            let mut large = Sparse::on(engine::open_within(directory, whole)?, directory, key, space, profile, wall)?;
+            large.evict_to(target, None)?;
+            let used = large.used()?;
+            if used > profile::capacity(map) {
+                return Err(SparseError::Full { need: used, capacity: profile::capacity(map) });
+            }
+        }
+        Ok(engine::compact(directory)?)
+    }
+
+    /// The numbers it keeps to.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// What the person did and the archive has not acknowledged. When it is full it refuses what comes, aloud.
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// How full it is.
+    pub fn room(&self) -> Result<Room, SparseError> {
+        Ok(Room {
+            limit: self.profile.limit,
+            files: bytes_of(&self.directory)?,
+            used: self.used()?,
+            capacity: self.capacity(),
+            gone: self.replica.read()?.count(Table::Gone)?,
+            outbox: self.outbox.filled()?,
+        })
+    }
+
+    /// The conversations of which anything is here, newest change first, after `(clock, id)` if that is given.
+    pub fn conversations(&self, after: Option<(u64, [u8; 16])>, limit: usize) -> Result<Page<Entry>, SparseError> {
+        let snapshot = self.replica.snapshot()?;
+        let page = snapshot.conversations(after, limit)?;
+        let mut items = Vec::with_capacity(page.items.len());
+        for (id, view) in page.items {
+            let one = find(&*snapshot.txn, &id)?;
+            items.push(Entry { id, view, bare: one.is_none_or(|one| one.bare), pinned: one.is_some_and(|one| one.pinned) });
+        }
+        Ok(Page { items, more: page.more })
+    }
+
+    /// Somebody has used this: it leaves later. It costs no transaction; it is written with the next.
+    pub fn used_now(&self, entity: &[u8; 16]) {
+        self.pending().used(entity, self.replica.wall.millis());
+    }
+
+    /// From now on this never leaves, be it here or yet to come. Much of what is pinned leaves little room for the rest.
+    pub fn pin(&mut self, entity: &[u8; 16]) -> Result<(), SparseError> {
+        self.set_pinned(entity, true)
+    }
+
+    /// It may leave again.
+    pub fn unpin(&mut self, entity: &[u8; 16]) -> Result<(), SparseError> {
+        self.set_pinned(entity, false)
+    }
+
+    fn set_pinned(&mut self, entity: &[u8; 16], pinned: bool) -> Result<(), SparseError> {
+        let now = self.replica.wall.millis();
+        self.write(SMALL, |batch| {
+            let since = Known::get(batch.txn.reading())?.since();
+            let old = find(batch.txn.reading(), entity)?;
+            if old.is_none() && !pinned {
+                return Ok(());
+            }
+            let mut one = evict::touched(old, since, if pinned { now } else { 0 });
+            one.pinned = pinned;
+            batch.put_use(entity, Some(&one))
+        })
+    }
+
+    /// Writes what waits to be written, and lets go of what nobody has used for as long as the profile says, which is
+    /// less when there is little room. To be called when there is time, once an hour or so.
+    pub fn maintain(&mut self) -> Result<Left, SparseError> {
+        let age = self.profile.age(permille(self.used()?, self.capacity()));
+        let before = self.replica.wall.millis().saturating_sub(age);
+        self.write(SMALL, |_| Ok(()))?;
+        let left = self.evict_to(0, Some(before))?;
+        let order = self.order(AT_ONCE, 0, None);
+        self.write(SMALL, |batch| batch.forget_gone(&order))?;
+        Ok(left)
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn used(&self) -> Result<u64, ReplicaError> {
+        evict::live(&*self.replica.read()?)
+    }
+
+    fn capacity(&self) -> u64 {
+        profile::capacity(self.map)
+    }
+
+    fn order(&self, events: usize, bytes: u64, before: Option<u64>) -> Order {
+        let window = self.replica.wall.millis().saturating_sub(self.profile.window());
+        Order { events, bytes, before, capacity: self.capacity(), window: Clock::from_millis(window).0 }
+    }
+
+    /// Writes, with what waits to be written. What does not fit is written after more was let go; nothing of it is lost.
+    fn write<T>(&mut self, need: u64, work: impl Fn(&mut crate::Batch<'_>) -> Result<T, ReplicaError>) -> Result<T, SparseError> {
+        let pending = std::mem::take(&mut *self.pending());
+        let done = self.write_with(need, &pending, work);
+        let asked = pending.asked;
+        if done.is_err() {
+            *self.pending() = pending;
+        } else {
+            self.pending().asked = asked;
+        }
+        done
+    }
+
+    fn write_with<T>(
+        &mut self,
+        need: u64,
+        pending: &Pending,
+        work: impl Fn(&mut crate::Batch<'_>) -> Result<T, ReplicaError>,
+    ) -> Result<T, SparseError> {
+        let full = SparseError::Full { need, capacity: self.capacity() };
+        let used = self.used()?;
+        if used + need > self.capacity() {
+            let target = self.capacity().saturating_sub(need + self.capacity() / 16);
+            self.evict_to(target, None)?;
+            if self.used()? + need > self.capacity() {
+                return Err(full);
+            }
+        }
+        loop {
+            match self.writer.write(|batch| batch.put_pending(pending).and_then(|()| work(batch))) {
+                // What is free lies in pieces that are too small, or was freed a moment ago.
+                Err(ReplicaError::MapFull(_)) => {
+                    let target = self.used()?.saturating_sub(need.max(self.capacity() / 16));
+                    if self.evict_to(target, None)? == Left::default() {
+                        return Err(full);
+                    }
+                }
+                done => return Ok(done?),
+            }
+        }
+    }
+
+    /// Lets go until no more than `target` bytes are in use, or nothing is left that may leave.
+    fn evict_to(&mut self, target: u64, before: Option<u64>) -> Result<Left, ReplicaError> {
+        let mut total = Left::default();
+        let mut events = AT_ONCE;
+        loop {
+            let used = self.used()?;
+            if used <= target {
+                break;
+            }
+            let order = self.order(events, used - target, before);
+            match self.writer.write(|batch| batch.let_go(&order)) {
+                Ok(left) if left == Left::default() => break,
+                Ok(left) => total.add(left),
+                Err(ReplicaError::MapFull(_)) if events > 1 => events = (events / 8).max(1),
+                Err(error) => return Err(error),
+            }
+        }
+        if total != Left::default() {
+            // Pages are taken again two transactions after they were freed.
+            self.writer.write(|batch| batch.txn.put(Table::Meta, META_TICK, &total.events.to_le_bytes()))?;
+        }
+        Ok(total)
+    }
+}
+
+/// Bytes of a file; none if there is none.
+fn length_of(path: &Path) -> io::Result<u64> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        found => Ok(found?.len()),
+    }
+}
+
+/// Bytes of all files below a directory, which need not be there.
+fn bytes_of(directory: &Path) -> io::Result<u64> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        found => found?,
+    };
+    let mut bytes = 0;
+    for entry in entries {
+        let entry = entry?;
+        bytes += if entry.file_type()?.is_dir() { bytes_of(&entry.path())? } else { length_of(&entry.path())? };
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,225 @@
+//! Reading what is here, and saying what is not.
+//!
+//! What is known of an entity is known from some clock on: all of its events from there on are here, as far as the archive
+//! has told. Going down from the newest, the knowledge also ends at an event that has seen another which is not here, and at
+//! one whose body is not here, unless the archive was asked for everything below and had nothing more. What is older than
+//! that end may be here and is not shown: between it and the rest something may be missing.
+
+use super::{
+    Sparse, SparseError,
+    uses::{Known, Use, find},
+};
+use crate::{
+    Record, Recorded, ReplicaError, Snapshot,
+    body::{self, Body, Content},
+    engine::prefix_back,
+    fold::FILES,
+    log::position,
+    state::State,
+    tables::Table,
+    views::File,
+};
+
+/// What is to be asked for: with [`crate::chum::Session::fetch_entity`], and when that has come, [`Sparse::fetched`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Missing {
+    /// Of this.
+    pub entity: [u8; 16],
+    /// The newest events with an earlier clock.
+    pub before: u64,
+    /// So many.
+    pub limit: u32,
+}
+
+/// Some of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Messages, oldest first. They are as the archive has them, without a gap.
+    pub items: Vec<Record>,
+    /// There are older ones.
+    pub more: bool,
+    /// And this is not here, which may be older ones or all.
+    pub missing: Option<Missing>,
+}
+
+/// One thing that is here, or is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found<T> {
+    /// It is here; `None` if there is no such thing.
+    Here(Option<T>),
+    /// It is not known here.
+    Missing(Missing),
+}
+
+/// What is known of an entity at one of its events.
+enum At {
+    Known(Recorded),
+    /// Everything below this clock is to be asked for.
+    End(u64),
+}
+
+/// Goes down through the events of an entity as far as they are known.
+struct Descent<'t> {
+    snapshot: &'t Snapshot<'t>,
+    one: Use,
+    ended: bool,
+    lowest: Option<Recorded>,
+}
+
+impl Descent<'_> {
+    /// Looks at the next older event.
+    fn step(&mut self, event: Recorded) -> Result<At, ReplicaError> {
+        let clock = event.header.clock.0;
+        if clock < self.one.since {
+            return Ok(self.end(self.one.since));
+        }
+        if clock >= self.one.told {
+            let txn = &*self.snapshot.txn;
+            let says = !matches!(event.header.kind, body::ERASE);
+            let absent = txn.get(Table::Body, &event.position.to_be_bytes())?.is_none();
+            if says && absent && !self.snapshot.is_erased(&event.header, &event.id)? {
+                return Ok(self.end(clock.saturating_add(1)));
+            }
+            for seen in &event.header.seen {
+                if txn.get(Table::Id, seen)?.is_none() {
+                    // What has seen it is shown; then it ends.
+                    self.one.since = clock;
+                    self.one.told = 0;
+                    break;
+                }
+            }
+        }
+        self.lowest = Some(event.clone());
+        Ok(At::Known(event))
+    }
+
+    fn end(&mut self, below: u64) -> At {
+        self.ended = true;
+        At::End(below)
+    }
+
+    /// Below which clock something may be missing though no event of it is here; `None` if all is here.
+    fn rest(&self) -> Option<u64> {
+        let root = self.lowest.as_ref().is_some_and(|event| event.header.seen.is_empty());
+        (self.one.since > 0 && !root).then_some(self.one.since)
+    }
+}
+
+impl Sparse {
+    /// The newest messages of a conversation with a clock below `before`, `limit` of them and those of the same clock as the
+    /// last. The next page begins below the oldest. It counts as a use.
+    pub fn page(&self, conversation: &[u8; 16], before: Option<u64>, limit: usize) -> Result<Shown, SparseError> {
+        self.used_now(conversation);
+        let before = before.unwrap_or(u64::MAX);
+        let mut shown = Shown { items: Vec::new(), more: false, missing: None };
+        let snapshot = self.replica.snapshot()?;
+        let missing = |below: u64| {
+            let limit = self.profile.first.max(u32::try_from(limit).unwrap_or(u32::MAX)).min(crate::chum::limits::MAX_ENTITY);
+            Missing { entity: *conversation, before: below, limit }
+        };
+        let below = self.descend(&snapshot, conversation, |event| {
+            let clock = event.header.clock.0;
+            if event.header.kind != body::MESSAGE || clock >= before {
+                return Ok(true);
+            }
+            if shown.items.len() >= limit && shown.items.last().is_some_and(|last: &Record| last.event.header.clock.0 != clock) {
+                shown.more = true;
+                return Ok(false);
+            }
+            shown.items.extend(snapshot.record(event.position)?);
+            Ok(true)
+        })?;
+        shown.items.reverse();
+        shown.missing = below.map(missing);
+        self.hits().page(shown.missing.is_none());
+        Ok(shown)
+    }
+
+    /// The state of an entity, if all of its events are here. It counts as a use.
+    pub fn state(&self, entity: &[u8; 16]) -> Result<Found<State>, SparseError> {
+        self.used_now(entity);
+        let snapshot = self.replica.snapshot()?;
+        Ok(match self.descend(&snapshot, entity, |_| Ok(true))? {
+            Some(before) => Found::Missing(Missing { entity: *entity, before, limit: crate::chum::limits::MAX_ENTITY }),
+            None => Found::Here(snapshot.state(entity)?),
+        })
+    }
+
+    /// The newest version of a file of a volume and its content, which for large files is the name of chunks that are not
+    /// here. It counts as a use.
+    pub fn file(&self, entity: &[u8; 16]) -> Result<Found<(File, Content)>, SparseError> {
+        self.used_now(entity);
+        let snapshot = self.replica.snapshot()?;
+        let mut newest = None;
+        let below = self.descend(&snapshot, entity, |event| {
+            if matches!(event.header.kind, body::FILE | body::FILE_REMOVED) {
+                newest = Some(event.position);
+            }
+            Ok(newest.is_none())
+        })?;
+        if let Some(before) = below {
+            return Ok(Found::Missing(Missing { entity: *entity, before, limit: self.profile.first }));
+        }
+        let view: Option<File> = self.replica.view(&*snapshot.txn, Table::File, FILES, entity)?;
+        let content = newest.map(|position| snapshot.record(position)).transpose()?.flatten();
+        Ok(Found::Here(match (view, content) {
+            (Some(view), Some(Record { body: Body::File(file), .. })) => Some((view, file.content())),
+            _ => None,
+        }))
+    }
+
+    /// What was missing was asked for, and the archive gave so many events, by [`crate::chum::Progress::Fetched`].
+    pub fn fetched(&mut self, missing: &Missing, came: u64) -> Result<(), SparseError> {
+        let entity = missing.entity;
+        self.write(super::SMALL, |batch| {
+            let old = find(batch.txn.reading(), &entity)?;
+            let since = Known::get(batch.txn.reading())?.since();
+            let mut one = old.unwrap_or(Use::new(since));
+            if missing.before < one.since {
+                return Ok(());
+            }
+            let reached = if came < u64::from(missing.limit) {
+                0
+            } else {
+                let nth = usize::try_from(came).unwrap_or(usize::MAX).saturating_sub(1);
+                let upper = [&entity[..], &missing.before.to_be_bytes()].concat();
+                let rows = batch.txn.reading().range_back(
+                    Table::Entity,
+                    std::ops::Bound::Included(&entity),
+                    std::ops::Bound::Excluded(&upper),
+                )?;
+                let last =
+                    rows.skip(nth).map(|row| row.map(|(key, _)| key.get(16..24).map(<[u8]>::to_vec))).next().transpose()?;
+                // Of its clock there may be more.
+                last.flatten().map_or(one.since, |clock| position(&clock, "entities").map_or(one.since, |clock| clock + 1))
+            };
+            one.since = one.since.min(reached);
+            one.told = one.told.max(missing.before);
+            batch.put_use(&entity, Some(&one))
+        })
+    }
+
+    /// Goes down from the newest event until `each` says that it is enough, or to where knowledge ends; that clock is
+    /// returned.
+    pub(super) fn descend(
+        &self,
+        snapshot: &Snapshot<'_>,
+        entity: &[u8; 16],
+        mut each: impl FnMut(&Recorded) -> Result<bool, ReplicaError>,
+    ) -> Result<Option<u64>, ReplicaError> {
+        let Some(one) = find(&*snapshot.txn, entity)? else { return Ok(Some(u64::MAX)) };
+        let mut descent = Descent { snapshot, one, ended: false, lowest: None };
+        for row in prefix_back(&*snapshot.txn, Table::Entity, entity)? {
+            let event = self.replica.event(&*snapshot.txn, position(row?.0, "entities")?)?;
+            match descent.step(event)? {
+                At::End(below) => return Ok(Some(below)),
+                At::Known(event) => {
+                    if !each(&event)? {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+        Ok(descent.rest())
+    }
+}

@@ -1,0 +1,15 @@
+//! A sparse store: within its limit whatever is written through it, true about what it shows, and alike to the archive it
+//! has its events from.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should say so")]
+
+#[path = "../chum/line.rs"]
+mod line;
+
+mod chum;
+mod limit;
+mod order;
+mod reading;
+mod room;
+mod upkeep;
+mod world;
