@@ -139,7 +139,7 @@ impl Batch<'_> {
         for event in &some {
             left.bytes += self.evict(event, order, &mut view)?;
             left.events += 1;
-            one.since = one.since.max(event.header.clock.0 + 1);
+            one.leave(event.header.clock.0);
             self.txn.put(Table::Tip, &[&entity[..], &event.id].concat(), &[AWAITED])?;
             if left.is_enough(order) {
                 enough = true;
@@ -151,7 +151,7 @@ impl Batch<'_> {
             for event in &kept {
                 if !is_title(&view, event) {
                     left.bytes += self.drop_content(event, &mut view)?;
-                    one.since = one.since.max(event.header.clock.0 + 1);
+                    one.leave(event.header.clock.0);
                 }
             }
             one.bare = true;
@@ -185,7 +185,7 @@ impl Batch<'_> {
             self.txn.put(Table::Tip, &[&entity[..], &event.id].concat(), &[AWAITED])?;
         }
         if let (true, Some(mut one)) = (more, one) {
-            one.since = one.since.max(last + 1);
+            one.leave(last);
             return self.put_use(entity, Some(&one));
         }
         for key in keys(self.txn.reading(), Table::Tip, entity)? {
@@ -310,9 +310,9 @@ pub(super) fn live(txn: &dyn Reading) -> Result<u64, ReplicaError> {
     Table::ALL.iter().try_fold(0, |sum, table| Ok(sum + txn.size(*table)?))
 }
 
-/// An entity that is used now, if it was.
-pub(super) fn touched(old: Option<Use>, since: u64, at: u64) -> Use {
-    let mut one = old.unwrap_or(Use::new(since));
+/// An entity that is used at this moment, if not later.
+pub(super) fn touched(old: Option<Use>, known: &Known, at: u64) -> Use {
+    let mut one = old.unwrap_or(Use::new(known));
     one.at = one.at.max(at);
     one
 }

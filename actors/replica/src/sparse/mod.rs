@@ -288,12 +288,12 @@ impl Sparse {
     fn set_pinned(&mut self, entity: &[u8; 16], pinned: bool) -> Result<(), SparseError> {
         let now = self.replica.wall.millis();
         self.write(SMALL, |batch| {
-            let since = Known::get(batch.txn.reading())?.since();
+            let known = Known::get(batch.txn.reading())?;
             let old = find(batch.txn.reading(), entity)?;
             if old.is_none() && !pinned {
                 return Ok(());
             }
-            let mut one = evict::touched(old, since, if pinned { now } else { 0 });
+            let mut one = evict::touched(old, &known, if pinned { now } else { 0 });
             one.pinned = pinned;
             batch.put_use(entity, Some(&one))
         })

@@ -61,8 +61,8 @@ enum At {
 /// Goes down through the events of an entity as far as they are known.
 struct Descent<'t> {
     snapshot: &'t Snapshot<'t>,
-    one: Use,
-    ended: bool,
+    from: u64,
+    told: u64,
     lowest: Option<Recorded>,
 }
 
@@ -70,21 +70,20 @@ impl Descent<'_> {
     /// Looks at the next older event.
     fn step(&mut self, event: Recorded) -> Result<At, ReplicaError> {
         let clock = event.header.clock.0;
-        if clock < self.one.since {
-            return Ok(self.end(self.one.since));
+        if clock < self.from {
+            return Ok(At::End(self.from));
         }
-        if clock >= self.one.told {
+        if clock >= self.told {
             let txn = &*self.snapshot.txn;
             let says = !matches!(event.header.kind, body::ERASE);
             let absent = txn.get(Table::Body, &event.position.to_be_bytes())?.is_none();
             if says && absent && !self.snapshot.is_erased(&event.header, &event.id)? {
-                return Ok(self.end(clock.saturating_add(1)));
+                return Ok(At::End(clock.saturating_add(1)));
             }
             for seen in &event.header.seen {
                 if txn.get(Table::Id, seen)?.is_none() {
                     // What has seen it is shown; then it ends.
-                    self.one.since = clock;
-                    self.one.told = 0;
+                    (self.from, self.told) = (clock, 0);
                     break;
                 }
             }
@@ -93,15 +92,10 @@ impl Descent<'_> {
         Ok(At::Known(event))
     }
 
-    fn end(&mut self, below: u64) -> At {
-        self.ended = true;
-        At::End(below)
-    }
-
     /// Below which clock something may be missing though no event of it is here; `None` if all is here.
     fn rest(&self) -> Option<u64> {
         let root = self.lowest.as_ref().is_some_and(|event| event.header.seen.is_empty());
-        (self.one.since > 0 && !root).then_some(self.one.since)
+        (self.from > 0 && !root).then_some(self.from)
     }
 }
 
@@ -173,9 +167,11 @@ impl Sparse {
         let entity = missing.entity;
         self.write(super::SMALL, |batch| {
             let old = find(batch.txn.reading(), &entity)?;
-            let since = Known::get(batch.txn.reading())?.since();
-            let mut one = old.unwrap_or(Use::new(since));
-            if missing.before < one.since {
+            let known = Known::get(batch.txn.reading())?;
+            let mut one = old.unwrap_or(Use::new(&known));
+            let from = one.known_from();
+            // What is between has left meanwhile.
+            if missing.before < from {
                 return Ok(());
             }
             let reached = if came < u64::from(missing.limit) {
@@ -190,10 +186,16 @@ impl Sparse {
                 )?;
                 let last =
                     rows.skip(nth).map(|row| row.map(|(key, _)| key.get(16..24).map(<[u8]>::to_vec))).next().transpose()?;
-                // Of its clock there may be more.
-                last.flatten().map_or(one.since, |clock| position(&clock, "entities").map_or(one.since, |clock| clock + 1))
+                match last.flatten() {
+                    // Of its clock there may be more, unless it is the clock of all that came.
+                    Some(clock) => match position(&clock, "entities")? {
+                        clock if clock + 1 < missing.before => clock + 1,
+                        clock => clock,
+                    },
+                    None => from,
+                }
             };
-            one.since = one.since.min(reached);
+            (one.since, one.left) = (one.since.min(reached), one.left.min(reached));
             one.told = one.told.max(missing.before);
             batch.put_use(&entity, Some(&one))
         })
@@ -208,7 +210,7 @@ impl Sparse {
         mut each: impl FnMut(&Recorded) -> Result<bool, ReplicaError>,
     ) -> Result<Option<u64>, ReplicaError> {
         let Some(one) = find(&*snapshot.txn, entity)? else { return Ok(Some(u64::MAX)) };
-        let mut descent = Descent { snapshot, one, ended: false, lowest: None };
+        let mut descent = Descent { snapshot, from: one.known_from(), told: one.told, lowest: None };
         for row in prefix_back(&*snapshot.txn, Table::Entity, entity)? {
             let event = self.replica.event(&*snapshot.txn, position(row?.0, "entities")?)?;
             match descent.step(event)? {

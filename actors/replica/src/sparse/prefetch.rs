@@ -91,7 +91,8 @@ impl Sparse {
                 Ok(held < all)
             })?;
             let Some(before) = below else { continue };
-            let limit = |upto: usize| u32::try_from(upto - held).unwrap_or(u32::MAX).min(crate::chum::limits::MAX_ENTITY);
+            // One more than is shown: of the clock of the last there may be another, so it is not shown yet.
+            let limit = |upto: usize| u32::try_from(upto - held + 1).unwrap_or(u32::MAX).min(crate::chum::limits::MAX_ENTITY);
             if held < first {
                 asks.push(Ask::Some(Missing { entity: id, before, limit: limit(first) }));
             } else {

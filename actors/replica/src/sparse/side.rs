@@ -127,14 +127,15 @@ impl Side for Sparse {
         Ok(results.into_iter().map(chum::judge).collect())
     }
 
-    /// It is written with the next transaction; a kill before that makes the next session compare again.
+    /// After a comparison it is written at once, otherwise with the next transaction: a kill before that makes the next
+    /// session compare again.
     fn reached(&mut self, heads: &[Head]) -> Result<(), SideError> {
-        let mut pending = self.pending();
-        pending.reached.extend(heads.iter().map(|head| (head.author, (head.sequence, head.id))));
-        if let Some(from) = pending.asked.take() {
-            pending.from = Some(from);
-        }
-        Ok(())
+        let asked = {
+            let mut pending = self.pending();
+            pending.reached.extend(heads.iter().map(|head| (head.author, (head.sequence, head.id))));
+            pending.asked.take()
+        };
+        asked.map_or(Ok(()), |from| self.write(super::SMALL, |batch| batch.looked_at(from)).map_err(own))
     }
 }
 

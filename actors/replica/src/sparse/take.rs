@@ -26,7 +26,7 @@ impl Sparse {
         let need = parcels.iter().map(|parcel| AROUND + body_bytes(carried(parcel) + 64)).sum();
         let now = self.replica.wall.millis();
         self.write(need, |batch| {
-            let since = Known::get(batch.txn.reading())?.since();
+            let known = Known::get(batch.txn.reading())?;
             let mut results = Vec::with_capacity(checked.len());
             let mut newest: HashMap<[u8; 16], u64> = HashMap::new();
             for verified in &checked {
@@ -46,7 +46,7 @@ impl Sparse {
                 results.push(taken);
             }
             for (entity, made) in &newest {
-                let mut one = touched(find(batch.txn.reading(), entity)?, since, *made);
+                let mut one = touched(find(batch.txn.reading(), entity)?, &known, *made);
                 one.bare = false;
                 batch.put_use(entity, Some(&one))?;
             }
@@ -67,10 +67,6 @@ impl Batch<'_> {
     pub(super) fn put_pending(&mut self, pending: &Pending) -> Result<(), ReplicaError> {
         for (author, (sequence, id)) in &pending.reached {
             self.txn.put(Table::Reached, author, &[&sequence.to_le_bytes()[..], id].concat())?;
-        }
-        if let Some(from) = pending.from {
-            let known = Known { from, ..Known::get(self.txn.reading())? };
-            known.put(&mut *self.txn)?;
         }
         self.put_uses(&pending.uses)
     }

@@ -10,13 +10,13 @@ use std::collections::HashMap;
 use crate::{
     Damage, ReplicaError,
     body::ERASURES,
-    engine::{Reading, Writing},
+    engine::{Reading, Writing, all},
     tables::Table,
     write::Batch,
 };
 
-/// An entity's row: at `u64` ‖ times `u32` ‖ since `u64` ‖ told `u64` ‖ flags `u8`, little-endian.
-const LEN: usize = 8 + 4 + 8 + 8 + 1;
+/// An entity's row: at `u64` ‖ times `u32` ‖ since `u64` ‖ left `u64` ‖ told `u64` ‖ flags `u8`, little-endian.
+const LEN: usize = 8 + 4 + 8 + 8 + 8 + 1;
 const PINNED: u8 = 1;
 const BARE: u8 = 2;
 
@@ -34,8 +34,10 @@ pub(super) struct Use {
     pub(super) at: u64,
     /// Uses by a person.
     pub(super) times: u32,
-    /// All of its events from this clock on are here, as far as the archive has told.
+    /// The archive has told all of its events from this clock on.
     pub(super) since: u64,
+    /// And some below this one have left again.
+    pub(super) left: u64,
     /// Below this clock the archive was asked for everything down to `since`: what is missing there it does not have.
     pub(super) told: u64,
     /// It never leaves.
@@ -45,8 +47,20 @@ pub(super) struct Use {
 }
 
 impl Use {
-    pub(super) fn new(since: u64) -> Use {
-        Use { at: 0, times: 0, since, told: 0, pinned: false, bare: false }
+    /// Of something that comes, or that is asked for and may come.
+    pub(super) fn new(known: &Known) -> Use {
+        let left = known.left.checked_add(1).filter(|left| *left > 1).unwrap_or(0);
+        Use { at: 0, times: 0, since: known.from, left, told: 0, pinned: false, bare: false }
+    }
+
+    /// All of its events from this clock on are here, as far as the archive has told.
+    pub(super) fn known_from(&self) -> u64 {
+        self.since.max(self.left)
+    }
+
+    /// All of its events below this clock have left, or those that stay are not to be shown.
+    pub(super) fn leave(&mut self, clock: u64) {
+        self.left = self.left.max(clock.saturating_add(1));
     }
 
     fn value(&self) -> Vec<u8> {
@@ -55,6 +69,7 @@ impl Use {
         value.extend_from_slice(&self.at.to_le_bytes());
         value.extend_from_slice(&self.times.to_le_bytes());
         value.extend_from_slice(&self.since.to_le_bytes());
+        value.extend_from_slice(&self.left.to_le_bytes());
         value.extend_from_slice(&self.told.to_le_bytes());
         value.push(flags);
         value
@@ -65,12 +80,14 @@ impl Use {
             let (at, rest) = value.split_first_chunk::<8>()?;
             let (times, rest) = rest.split_first_chunk::<4>()?;
             let (since, rest) = rest.split_first_chunk::<8>()?;
+            let (left, rest) = rest.split_first_chunk::<8>()?;
             let (told, rest) = rest.split_first_chunk::<8>()?;
             let flags = *rest.first()?;
             Some(Use {
                 at: u64::from_le_bytes(*at),
                 times: u32::from_le_bytes(*times),
                 since: u64::from_le_bytes(*since),
+                left: u64::from_le_bytes(*left),
                 told: u64::from_le_bytes(*told),
                 pinned: flags & PINNED != 0,
                 bare: flags & BARE != 0,
@@ -112,13 +129,30 @@ impl Batch<'_> {
             // What is not here is about to be: whoever wanted it is told that it is missing.
             let mut one = match find(self.txn.reading(), entity)? {
                 Some(one) => one,
-                None => Use::new(Known::get(self.txn.reading())?.since()),
+                None => Use::new(&Known::get(self.txn.reading())?),
             };
             one.at = one.at.max(*at);
             one.times = one.times.saturating_add(*times);
             self.put_use(entity, Some(&one))?;
         }
         Ok(())
+    }
+}
+
+impl Batch<'_> {
+    /// Everything from this clock on has been compared.
+    pub(super) fn looked_at(&mut self, from: u64) -> Result<(), ReplicaError> {
+        let known = Known { from, ..Known::get(self.txn.reading())? };
+        known.put(&mut *self.txn)?;
+        let mut later = Vec::new();
+        for row in all(self.txn.reading(), Table::Use)? {
+            let (entity, value) = row?;
+            let one = Use::read(value)?;
+            if one.since > from {
+                later.push((entity.to_vec(), Use { since: from, ..one }));
+            }
+        }
+        later.iter().try_for_each(|(entity, one)| self.txn.put(Table::Use, entity, &one.value()))
     }
 }
 
@@ -131,8 +165,6 @@ pub(super) struct Pending {
     pub(super) reached: HashMap<[u8; 32], (u64, [u8; 32])>,
     /// The session that goes on compares from this clock on.
     pub(super) asked: Option<u64>,
-    /// Everything is known from this clock on.
-    pub(super) from: Option<u64>,
 }
 
 impl Pending {
@@ -180,10 +212,5 @@ impl Known {
     pub(super) fn put(&self, txn: &mut dyn Writing) -> Result<(), ReplicaError> {
         let Known { from, left, floor, titles } = *self;
         txn.put(Table::Meta, META_KNOWN, [from, left, floor, titles].map(u64::to_le_bytes).as_flattened())
-    }
-
-    /// From which clock on an entity is known of which nothing is here.
-    pub(super) fn since(&self) -> u64 {
-        self.from.max(self.left.saturating_add(1))
     }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should say so")]
 
 #[path = "../chum/line.rs"]
+#[allow(dead_code, reason = "it has more than is needed here")]
 mod line;
 
 mod chum;

@@ -13,9 +13,11 @@ use ipc::event::{Clock, EventHeader, SIGNING_TAG};
 use replica::{
     Carried, Draft, Form, Parcel, Replica, StoreKeys, Wall, Writer,
     body::{self, Body, Message, Part, Status, Title},
-    chum::Archive,
-    sparse::{Profile, Sparse},
+    chum::{Archive, Progress, Settings, Span},
+    sparse::{Ask, Missing, Profile, Sparse, Titles},
 };
+
+use crate::line::{Line, archive, end, once};
 
 pub(crate) const SPACE: [u8; 16] = [7; 16];
 
@@ -218,4 +220,58 @@ impl Home {
 pub(crate) fn shown(sparse: &Sparse, entity: &[u8; 16]) -> (Vec<[u8; 32]>, bool) {
     let page = sparse.page(entity, None, usize::MAX).unwrap();
     (page.items.iter().map(|record| record.event.id).collect(), page.missing.is_none())
+}
+
+/// A session that brings what everything is called.
+pub(crate) fn bring_titles(sparse: &mut Sparse, home: &mut Home) {
+    let settings = Settings { rules: Titles::rules(), live: false, ..Settings::window(archive().peer, vec![Span::ALL]) };
+    let mut line = Line::new(end(settings), end(once()));
+    line.run(&mut sparse.titles(), &mut home.side()).unwrap();
+    assert!(line.is_finished());
+}
+
+/// A session that stays, after what is new has come.
+pub(crate) fn meet(sparse: &mut Sparse, home: &mut Home) -> Line {
+    let mut line = Line::new(end(Settings::window(archive().peer, sparse.spans().unwrap())), end(archive()));
+    run(&mut line, sparse, home);
+    assert!(line.ends[0].news.contains(&Progress::CaughtUp), "{:?}", line.ends[0].news);
+    line
+}
+
+pub(crate) fn run(line: &mut Line, sparse: &mut Sparse, home: &mut Home) {
+    line.run(sparse, &mut home.side()).unwrap();
+}
+
+/// Asks for what is missing. Returns how many events came.
+pub(crate) fn fetch(line: &mut Line, sparse: &mut Sparse, home: &mut Home, missing: &Missing) -> u64 {
+    let request = line.ends[0].session.fetch_entity(missing.entity, missing.before, missing.limit);
+    run(line, sparse, home);
+    let came = line.ends[0].news.iter().find_map(|news| match news {
+        Progress::Fetched { request: of, came, .. } if *of == request => Some(*came),
+        _ => None,
+    });
+    let came = came.expect("an answer");
+    sparse.fetched(missing, came).unwrap();
+    came
+}
+
+/// Does what the plan says until there is nothing more to do; returns what was asked for.
+pub(crate) fn prefetch(line: &mut Line, sparse: &mut Sparse, home: &mut Home) -> Vec<Ask> {
+    let mut done = Vec::new();
+    loop {
+        let plan = sparse.prefetch().unwrap();
+        if plan.is_empty() {
+            return done;
+        }
+        for ask in plan {
+            match ask {
+                Ask::Titles => bring_titles(sparse, home),
+                Ask::Some(missing) => {
+                    fetch(line, sparse, home, &missing);
+                }
+            }
+            done.push(ask);
+            assert!(done.len() < 10_000, "it asks for ever: {ask:?}");
+        }
+    }
 }
