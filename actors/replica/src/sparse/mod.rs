@@ -20,6 +20,7 @@
 //!
 //! When an entity was used last lies in the clear beside its id, so that the order can be kept; what was used does not.
 
+mod compared;
 mod evict;
 mod page;
 mod prefetch;
@@ -304,7 +305,7 @@ impl Sparse {
     pub fn maintain(&mut self) -> Result<Left, SparseError> {
         let age = self.profile.age(permille(self.used()?, self.capacity()));
         let before = self.replica.wall.millis().saturating_sub(age);
-        self.write(SMALL, |_| Ok(()))?;
+        self.flush()?;
         let left = self.evict_to(0, Some(before))?;
         let order = self.order(AT_ONCE, 0, None);
         self.write(SMALL, |batch| batch.forget_gone(&order))?;
@@ -330,36 +331,19 @@ impl Sparse {
 
     /// Writes, with what waits to be written. What does not fit is written after more was let go; nothing of it is lost.
     fn write<T>(&mut self, need: u64, work: impl Fn(&mut crate::Batch<'_>) -> Result<T, ReplicaError>) -> Result<T, SparseError> {
-        let pending = std::mem::take(&mut *self.pending());
-        let done = self.write_with(need, &pending, work);
-        let asked = pending.asked;
-        if done.is_err() {
-            *self.pending() = pending;
-        } else {
-            self.pending().asked = asked;
-        }
-        done
-    }
-
-    fn write_with<T>(
-        &mut self,
-        need: u64,
-        pending: &Pending,
-        work: impl Fn(&mut crate::Batch<'_>) -> Result<T, ReplicaError>,
-    ) -> Result<T, SparseError> {
         let full = SparseError::Full { need, capacity: self.capacity() };
-        let used = self.used()?;
-        if used + need > self.capacity() {
-            let target = self.capacity().saturating_sub(need + self.capacity() / 16);
-            self.evict_to(target, None)?;
+        if self.used()? + need > self.capacity() {
+            self.flush()?;
+            self.evict_to(self.capacity().saturating_sub(need + self.capacity() / 16), None)?;
             if self.used()? + need > self.capacity() {
                 return Err(full);
             }
         }
         loop {
-            match self.writer.write(|batch| batch.put_pending(pending).and_then(|()| work(batch))) {
+            match self.write_pending(&work) {
                 // What is free lies in pieces that are too small, or was freed a moment ago.
                 Err(ReplicaError::MapFull(_)) => {
+                    self.flush()?;
                     let target = self.used()?.saturating_sub(need.max(self.capacity() / 16));
                     if self.evict_to(target, None)? == Left::default() {
                         return Err(full);
@@ -368,6 +352,19 @@ impl Sparse {
                 done => return Ok(done?),
             }
         }
+    }
+
+    /// Writes what waits to be written. What was used must be known before anything leaves.
+    fn flush(&mut self) -> Result<(), ReplicaError> {
+        self.write_pending(|_| Ok(()))
+    }
+
+    fn write_pending<T>(&mut self, work: impl Fn(&mut crate::Batch<'_>) -> Result<T, ReplicaError>) -> Result<T, ReplicaError> {
+        let asked = self.pending().asked;
+        let pending = std::mem::take(&mut *self.pending());
+        let done = self.writer.write(|batch| batch.put_pending(&pending).and_then(|()| work(batch)));
+        *self.pending() = if done.is_ok() { Pending { asked, ..Pending::default() } } else { pending };
+        done
     }
 
     /// Lets go until no more than `target` bytes are in use, or nothing is left that may leave.

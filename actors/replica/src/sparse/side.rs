@@ -130,12 +130,12 @@ impl Side for Sparse {
     /// After a comparison it is written at once, otherwise with the next transaction: a kill before that makes the next
     /// session compare again.
     fn reached(&mut self, heads: &[Head]) -> Result<(), SideError> {
-        let asked = {
-            let mut pending = self.pending();
-            pending.reached.extend(heads.iter().map(|head| (head.author, (head.sequence, head.id))));
-            pending.asked.take()
-        };
-        asked.map_or(Ok(()), |from| self.write(super::SMALL, |batch| batch.looked_at(from)).map_err(own))
+        let asked = self.pending().asked.take();
+        if let Some(from) = asked {
+            return self.write(super::SMALL, |batch| batch.looked_at(from, heads)).map_err(own);
+        }
+        self.pending().reached.extend(heads.iter().map(|head| (head.author, (head.sequence, head.id))));
+        Ok(())
     }
 }
 

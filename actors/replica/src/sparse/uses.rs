@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use crate::{
     Damage, ReplicaError,
     body::ERASURES,
-    engine::{Reading, Writing, all},
+    engine::{Reading, Writing},
     tables::Table,
     write::Batch,
 };
@@ -63,7 +63,7 @@ impl Use {
         self.left = self.left.max(clock.saturating_add(1));
     }
 
-    fn value(&self) -> Vec<u8> {
+    pub(super) fn value(&self) -> Vec<u8> {
         let flags = if self.pinned { PINNED } else { 0 } | if self.bare { BARE } else { 0 };
         let mut value = Vec::with_capacity(LEN);
         value.extend_from_slice(&self.at.to_le_bytes());
@@ -136,23 +136,6 @@ impl Batch<'_> {
             self.put_use(entity, Some(&one))?;
         }
         Ok(())
-    }
-}
-
-impl Batch<'_> {
-    /// Everything from this clock on has been compared.
-    pub(super) fn looked_at(&mut self, from: u64) -> Result<(), ReplicaError> {
-        let known = Known { from, ..Known::get(self.txn.reading())? };
-        known.put(&mut *self.txn)?;
-        let mut later = Vec::new();
-        for row in all(self.txn.reading(), Table::Use)? {
-            let (entity, value) = row?;
-            let one = Use::read(value)?;
-            if one.since > from {
-                later.push((entity.to_vec(), Use { since: from, ..one }));
-            }
-        }
-        later.iter().try_for_each(|(entity, one)| self.txn.put(Table::Use, entity, &one.value()))
     }
 }
 
