@@ -124,7 +124,12 @@ impl Sparse {
             Ok(true)
         })?;
         shown.items.reverse();
-        shown.missing = below.map(missing);
+        // A page that is full is whole; what is missing is for the next one.
+        if below.is_some() && shown.items.len() >= limit {
+            shown.more = true;
+        } else {
+            shown.missing = below.map(missing);
+        }
         self.hits().page(shown.missing.is_none());
         Ok(shown)
     }

@@ -25,6 +25,10 @@ impl Sparse {
         let checked: Vec<_> = parcels.iter().map(|parcel| replica.check(parcel)).collect();
         let need = parcels.iter().map(|parcel| AROUND + body_bytes(carried(parcel) + 64)).sum();
         let now = self.replica.wall.millis();
+        // What comes is in use before anything leaves for it.
+        for verified in checked.iter().flatten() {
+            self.pending().touched(&verified.header.entity, verified.header.clock.millis().min(now));
+        }
         self.write(need, |batch| {
             let known = Known::get(batch.txn.reading())?;
             let mut results = Vec::with_capacity(checked.len());

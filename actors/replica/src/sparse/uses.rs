@@ -153,12 +153,21 @@ pub(super) struct Pending {
 impl Pending {
     /// Remembers a use. Who uses thousands of things before anything is written has uses that are not counted.
     pub(super) fn used(&mut self, entity: &[u8; 16], at: u64) {
-        if self.uses.len() >= MAX_PENDING && !self.uses.contains_key(entity) {
-            return;
+        if self.touched(entity, at)
+            && let Some((_, times)) = self.uses.get_mut(entity)
+        {
+            *times = times.saturating_add(1);
         }
-        let (last, times) = self.uses.entry(*entity).or_default();
+    }
+
+    /// The same of what nobody has asked for.
+    pub(super) fn touched(&mut self, entity: &[u8; 16], at: u64) -> bool {
+        if self.uses.len() >= MAX_PENDING && !self.uses.contains_key(entity) {
+            return false;
+        }
+        let (last, _) = self.uses.entry(*entity).or_default();
         *last = at.max(*last);
-        *times = times.saturating_add(1);
+        true
     }
 }
 

@@ -1,7 +1,7 @@
 //! Much more is written through a store than it may hold, and after no transaction do its files take more than the limit.
 //! What is pinned and what waits for the archive is there afterwards.
 
-use std::{env, sync::atomic::Ordering};
+use std::sync::atomic::Ordering;
 
 use replica::{
     OutboxError, Parcel, Taken,
@@ -11,7 +11,7 @@ use replica::{
 
 use crate::{
     room::{bytes_of, measured},
-    world::{DAY, NOON, Pen, TINY, Watch, begin, entity, noise, open, say, shown},
+    world::{DAY, NOON, Pen, TINY, Watch, begin, entity, is_full, noise, open, say, shown},
 };
 
 /// Bytes taken in one transaction, about: what a session brings in one message is less.
@@ -115,9 +115,11 @@ fn flood(profile: Profile, total: u64, lengths: Lengths) {
         flood.write(&mut sparse, total, lengths);
         let most = room.most.load(Ordering::Relaxed);
         let commits = room.commits.load(Ordering::Relaxed);
+        let full = room.full.load(Ordering::Relaxed);
         let now = sparse.room().unwrap();
         println!(
-            "{} MB of {lengths:?} through {} MB in {commits} transactions: at most {most} bytes in files, {} in use of {}",
+            "{} MB of {lengths:?} through {} MB in {commits} transactions, {full} of them done again: at most {most} bytes in \
+             files, {} in use of {}",
             total / 1_000_000,
             profile.limit / 1_000_000,
             now.used,
@@ -148,11 +150,6 @@ fn flood(profile: Profile, total: u64, lengths: Lengths) {
 fn looked_at_all(sparse: &mut Sparse) {
     sparse.spans().unwrap();
     Side::reached(sparse, &[]).unwrap();
-}
-
-/// Whether `cargo verify --full` runs.
-fn is_full() -> bool {
-    env::var("LAMOS_FULL_TESTS").is_ok_and(|value| value == "1")
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use replica::sparse::Sparse;
 
-use crate::world::{NOON, Pen, TINY, Watch, begin, entity, noise, open, say};
+use crate::world::{NOON, Pen, TINY, Watch, begin, entity, is_full, noise, open, say};
 
 const CONVERSATIONS: u64 = 12;
 
@@ -46,7 +46,7 @@ fn held(sparse: &Sparse) -> BTreeMap<[u8; 16], u32> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if is_full() { 100 } else { 8 }, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_least_recently_used_leave_first(operations in prop::collection::vec(operation(), 40..110)) {

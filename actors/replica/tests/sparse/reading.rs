@@ -11,7 +11,7 @@ use replica::{
 
 use crate::{
     line::{Line, archive, end, once, sync},
-    world::{DAY, Home, NOON, TINY, Watch, bring_titles, entity, fetch, meet, open, run},
+    world::{DAY, Home, NOON, TINY, Watch, bring_titles, entity, fetch, is_full, meet, open, run},
 };
 
 const CONVERSATIONS: u64 = 6;
@@ -260,7 +260,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if is_full() { 300 } else { 16 }, failure_persistence: None, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn it_shows_what_the_archive_has_or_says_what_is_missing(operations in prop::collection::vec(operation(), 30..90)) {

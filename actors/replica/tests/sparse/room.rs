@@ -39,13 +39,22 @@ pub(crate) struct Measured {
     pub(crate) most: AtomicU64,
     /// Transactions.
     pub(crate) commits: AtomicU64,
+    /// How often there was no room in the database's file.
+    pub(crate) full: AtomicU64,
+}
+
+impl Measured {
+    fn count(&self, done: Result<(), ReplicaError>) -> Result<(), ReplicaError> {
+        self.full.fetch_add(u64::from(matches!(done, Err(ReplicaError::MapFull(_)))), Ordering::Relaxed);
+        done
+    }
 }
 
 pub(crate) fn measured(directory: &Path, profile: Profile, watch: &Watch) -> (Sparse, Arc<Measured>) {
     let map = Sparse::map(directory, &profile).unwrap();
     let inner = engine::open_within(directory, map).unwrap();
-    let (most, commits) = Default::default();
-    let measured = Arc::new(Measured { inner, directory: directory.to_owned(), most, commits });
+    let (most, commits, full) = Default::default();
+    let measured = Arc::new(Measured { inner, directory: directory.to_owned(), most, commits, full });
     let sparse = Sparse::on(measured.clone(), directory, &CACHE_KEY, SPACE, profile, watch.wall()).unwrap();
     (sparse, measured)
 }
@@ -109,15 +118,15 @@ impl Reading for Transaction<'_> {
 
 impl Writing for Transaction<'_> {
     fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), ReplicaError> {
-        self.inner.put(table, key, value)
+        self.engine.count(self.inner.put(table, key, value))
     }
 
     fn append(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), ReplicaError> {
-        self.inner.append(table, key, value)
+        self.engine.count(self.inner.append(table, key, value))
     }
 
     fn delete(&mut self, table: Table, key: &[u8]) -> Result<(), ReplicaError> {
-        self.inner.delete(table, key)
+        self.engine.count(self.inner.delete(table, key))
     }
 
     fn clear(&mut self, table: Table) -> Result<(), ReplicaError> {
@@ -126,7 +135,7 @@ impl Writing for Transaction<'_> {
 
     fn commit(self: Box<Self>) -> Result<(), ReplicaError> {
         let Transaction { inner, engine } = *self;
-        let done = inner.commit();
+        let done = engine.count(inner.commit());
         engine.commits.fetch_add(1, Ordering::Relaxed);
         engine.most.fetch_max(bytes_of(&engine.directory), Ordering::Relaxed);
         done

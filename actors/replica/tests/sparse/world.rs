@@ -29,6 +29,11 @@ pub(crate) const NOON: u64 = 1_790_000_000_000;
 
 pub(crate) const DAY: u64 = 86_400_000;
 
+/// Whether `cargo verify --full` runs.
+pub(crate) fn is_full() -> bool {
+    std::env::var("LAMOS_FULL_TESTS").is_ok_and(|value| value == "1")
+}
+
 /// A clock that a test sets.
 #[derive(Clone)]
 pub(crate) struct Watch(Arc<AtomicU64>);
