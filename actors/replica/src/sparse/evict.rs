@@ -13,8 +13,7 @@ use std::{collections::HashSet, ops::Bound};
 
 use super::uses::{BARE_CLASS, FULL_CLASS, Known, Use, find};
 use crate::{
-    Conversation, Recorded, ReplicaError,
-    body::{self},
+    Conversation, Recorded, ReplicaError, body,
     engine::{Reading, keys, prefix},
     log::{position, sequence_key},
     tables::Table,
@@ -298,11 +297,11 @@ impl Batch<'_> {
     }
 }
 
-/// Whether a conversation is called by this event, and that is short.
+/// Whether a conversation is or was first called by this event, and that is short.
 fn is_title(view: &Conversation, event: &Recorded) -> bool {
     let header = &event.header;
-    let titles = matches!(header.kind, body::CONVERSATION | body::TITLE) && header.body_len <= LONG_TITLE;
-    titles && (header.clock.0, header.author) == (view.title_clock, view.title_author)
+    let called = (header.clock.0, header.author) == (view.title_clock, view.title_author);
+    header.body_len <= LONG_TITLE && (header.kind == body::CONVERSATION || (header.kind == body::TITLE && called))
 }
 
 /// Bytes of all pages in use.

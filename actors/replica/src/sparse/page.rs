@@ -51,34 +51,29 @@ pub enum Found<T> {
     Missing(Missing),
 }
 
-/// What is known of an entity at one of its events.
-enum At {
-    Known(Recorded),
-    /// Everything below this clock is to be asked for.
-    End(u64),
-}
-
 /// Goes down through the events of an entity as far as they are known.
 struct Descent<'t> {
     snapshot: &'t Snapshot<'t>,
+    /// Known from this clock on.
     from: u64,
+    /// Below this one the archive has nothing more.
     told: u64,
-    lowest: Option<Recorded>,
+    /// The last event that was looked at had seen none before it.
+    root: bool,
 }
 
 impl Descent<'_> {
-    /// Looks at the next older event.
-    fn step(&mut self, event: Recorded) -> Result<At, ReplicaError> {
+    /// Looks at the next older event. Where knowledge ends it returns the clock below which the archive is to be asked.
+    fn step(&mut self, event: &Recorded) -> Result<Option<u64>, ReplicaError> {
         let clock = event.header.clock.0;
         if clock < self.from {
-            return Ok(At::End(self.from));
+            return Ok(Some(self.from));
         }
         if clock >= self.told {
             let txn = &*self.snapshot.txn;
-            let says = !matches!(event.header.kind, body::ERASE);
             let absent = txn.get(Table::Body, &event.position.to_be_bytes())?.is_none();
-            if says && absent && !self.snapshot.is_erased(&event.header, &event.id)? {
-                return Ok(At::End(clock.saturating_add(1)));
+            if absent && !self.snapshot.is_erased(&event.header, &event.id)? {
+                return Ok(Some(clock.saturating_add(1)));
             }
             for seen in &event.header.seen {
                 if txn.get(Table::Id, seen)?.is_none() {
@@ -88,14 +83,13 @@ impl Descent<'_> {
                 }
             }
         }
-        self.lowest = Some(event.clone());
-        Ok(At::Known(event))
+        self.root = event.header.seen.is_empty();
+        Ok(None)
     }
 
     /// Below which clock something may be missing though no event of it is here; `None` if all is here.
     fn rest(&self) -> Option<u64> {
-        let root = self.lowest.as_ref().is_some_and(|event| event.header.seen.is_empty());
-        (self.from > 0 && !root).then_some(self.from)
+        (self.from > 0 && !self.root).then_some(self.from)
     }
 }
 
@@ -215,16 +209,14 @@ impl Sparse {
         mut each: impl FnMut(&Recorded) -> Result<bool, ReplicaError>,
     ) -> Result<Option<u64>, ReplicaError> {
         let Some(one) = find(&*snapshot.txn, entity)? else { return Ok(Some(u64::MAX)) };
-        let mut descent = Descent { snapshot, from: one.known_from(), told: one.told, lowest: None };
+        let mut descent = Descent { snapshot, from: one.known_from(), told: one.told, root: false };
         for row in prefix_back(&*snapshot.txn, Table::Entity, entity)? {
             let event = self.replica.event(&*snapshot.txn, position(row?.0, "entities")?)?;
-            match descent.step(event)? {
-                At::End(below) => return Ok(Some(below)),
-                At::Known(event) => {
-                    if !each(&event)? {
-                        return Ok(None);
-                    }
-                }
+            if let Some(below) = descent.step(&event)? {
+                return Ok(Some(below));
+            }
+            if !each(&event)? {
+                return Ok(None);
             }
         }
         Ok(descent.rest())

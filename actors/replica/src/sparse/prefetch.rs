@@ -48,7 +48,7 @@ impl Hits {
 
     /// Thousandths of the pages that were here; all of none.
     pub fn permille(&self) -> u64 {
-        if self.pages == 0 { 1000 } else { self.whole * 1000 / self.pages }
+        (self.whole * 1000).checked_div(self.pages).unwrap_or(1000)
     }
 }
 

@@ -32,7 +32,7 @@ impl Sparse {
         self.write(need, |batch| {
             let known = Known::get(batch.txn.reading())?;
             let mut results = Vec::with_capacity(checked.len());
-            let mut newest: HashMap<[u8; 16], u64> = HashMap::new();
+            let mut newest: HashMap<[u8; 16], (u64, bool)> = HashMap::new();
             for verified in &checked {
                 let verified = match verified {
                     Ok(verified) => verified,
@@ -44,14 +44,15 @@ impl Sparse {
                 let taken = batch.take_alone(verified)?;
                 if let Ok(Taken::Kept(_) | Taken::Bare(_) | Taken::Filled(_)) = taken {
                     let made = verified.header.clock.millis().min(now);
-                    let last = newest.entry(verified.header.entity).or_default();
+                    let (last, content) = newest.entry(verified.header.entity).or_default();
                     *last = made.max(*last);
+                    *content |= !matches!(verified.header.kind, body::CONVERSATION | body::TITLE);
                 }
                 results.push(taken);
             }
-            for (entity, made) in &newest {
+            for (entity, (made, content)) in &newest {
                 let mut one = touched(find(batch.txn.reading(), entity)?, &known, *made);
-                one.bare = false;
+                one.bare &= !content;
                 batch.put_use(entity, Some(&one))?;
             }
             Ok(results)

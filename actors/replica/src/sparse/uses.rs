@@ -42,7 +42,7 @@ pub(super) struct Use {
     pub(super) told: u64,
     /// It never leaves.
     pub(super) pinned: bool,
-    /// Its content has left; what it is called and its newest headers are here.
+    /// Its content has left or not come; what it is called and its newest headers may be here.
     pub(super) bare: bool,
 }
 
@@ -50,7 +50,7 @@ impl Use {
     /// Of something that comes, or that is asked for and may come.
     pub(super) fn new(known: &Known) -> Use {
         let left = known.left.checked_add(1).filter(|left| *left > 1).unwrap_or(0);
-        Use { at: 0, times: 0, since: known.from, left, told: 0, pinned: false, bare: false }
+        Use { at: 0, times: 0, since: known.from, left, told: 0, pinned: false, bare: true }
     }
 
     /// All of its events from this clock on are here, as far as the archive has told.

@@ -251,8 +251,7 @@ fn two_events_of_one_number_are_noticed_where_one_is_held() {
     let directory = tempfile::tempdir().unwrap();
     let mut sparse = open(directory.path(), TINY, &watch);
     let (mut pen, mut clone) = (crate::world::Pen::new(5), crate::world::Pen::new(5));
-    let mut write =
-        |pen: &mut crate::world::Pen, text: u64| pen.write(NOON, entity(1), Vec::new(), &say(text, noise(text, 50))).0;
+    let write = |pen: &mut crate::world::Pen, text: u64| pen.write(NOON, entity(1), Vec::new(), &say(text, noise(text, 50))).0;
     let first = write(&mut pen, 1);
     let _ = write(&mut clone, 1);
     let (second, other) = (write(&mut pen, 2), write(&mut clone, 3));

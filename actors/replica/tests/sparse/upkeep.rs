@@ -172,6 +172,36 @@ fn a_store_that_is_damaged_is_made_anew_and_the_outbox_stays() {
 }
 
 #[test]
+fn a_program_that_folds_otherwise_folds_a_full_store_anew_within_its_limit() {
+    let directory = tempfile::tempdir().unwrap();
+    let watch = Watch::new(NOON);
+    let (pages, list) = {
+        let mut sparse = open(directory.path(), TINY, &watch);
+        sparse.spans().unwrap();
+        sparse.reached(&[]).unwrap();
+        let mut pen = Pen::new(1);
+        for number in 0..120 {
+            watch.tick(1000);
+            fill(&mut sparse, &mut pen, &watch, number, if number % 2 == 0 { 300 } else { 40_000 });
+        }
+        let pages: Vec<_> = (0..120).map(|number| shown(&sparse, &entity(number))).collect();
+        assert!(pages.iter().any(|(ids, _)| ids.is_empty()), "it is full");
+        (pages, held(&sparse))
+    };
+    {
+        let engine = replica::engine::open_within(directory.path(), Sparse::map(directory.path(), &TINY).unwrap()).unwrap();
+        let mut txn = engine.write().unwrap();
+        txn.put(replica::Table::Meta, b"fold", &0u32.to_le_bytes()).unwrap();
+        txn.commit().unwrap();
+    }
+    let (sparse, room) = crate::room::measured(directory.path(), TINY, &watch);
+    assert!(room.commits.load(std::sync::atomic::Ordering::Relaxed) > 2, "it was folded anew");
+    assert!(room.most.load(std::sync::atomic::Ordering::Relaxed) <= TINY.limit);
+    assert_eq!((0..120).map(|number| shown(&sparse, &entity(number))).collect::<Vec<_>>(), pages);
+    assert_eq!(held(&sparse), list);
+}
+
+#[test]
 fn nothing_that_is_said_lies_on_disk_in_the_clear() {
     const WORDS: [&str; 3] = ["heliotrope-in-a-title", "heliotrope-in-a-word", "heliotrope-in-a-command"];
     let directory = tempfile::tempdir().unwrap();
