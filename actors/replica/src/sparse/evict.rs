@@ -77,11 +77,14 @@ pub(super) fn body_bytes(length: u64) -> u64 {
 }
 
 impl Batch<'_> {
-    /// Lets go of something.
-    pub(super) fn let_go(&mut self, order: &Order) -> Result<Left, ReplicaError> {
+    /// Lets go of something, and says whose it was.
+    pub(super) fn let_go(&mut self, order: &Order, whose: &mut Vec<[u8; 16]>) -> Result<Left, ReplicaError> {
         let mut left = Left::default();
+        let bare = prefix(self.txn.reading(), Table::Least, &[BARE_CLASS])?.count() as u64;
+        let crowded = bare * BARE_BYTES > order.capacity / 4;
         while !left.is_enough(order) {
-            let Some(entity) = self.least(order)? else { break };
+            let Some(entity) = self.least(order, crowded)? else { break };
+            whose.push(entity);
             if self.file_or_state(&entity)? {
                 self.let_go_whole(&entity, order, &mut left)?;
             } else {
@@ -93,7 +96,7 @@ impl Batch<'_> {
     }
 
     /// Whose turn it is.
-    fn least(&self, order: &Order) -> Result<Option<[u8; 16]>, ReplicaError> {
+    fn least(&self, order: &Order, crowded: bool) -> Result<Option<[u8; 16]>, ReplicaError> {
         let first = |class: u8| -> Result<Option<(u64, [u8; 16])>, ReplicaError> {
             let Some(row) = prefix(self.txn.reading(), Table::Least, &[class])?.next() else { return Ok(None) };
             let key = row?.0;
@@ -104,8 +107,7 @@ impl Batch<'_> {
         if let Some(before) = order.before {
             return Ok(content.filter(|(at, _)| *at < before).map(|(_, entity)| entity));
         }
-        let bare = prefix(self.txn.reading(), Table::Least, &[BARE_CLASS])?.count() as u64;
-        let titles = if bare * BARE_BYTES > order.capacity / 4 || content.is_none() { first(BARE_CLASS)? } else { None };
+        let titles = if crowded || content.is_none() { first(BARE_CLASS)? } else { None };
         Ok(titles.or(content).map(|(_, entity)| entity))
     }
 

@@ -25,6 +25,7 @@ mod evict;
 mod page;
 mod prefetch;
 mod profile;
+mod room;
 mod side;
 mod take;
 mod uses;
@@ -41,14 +42,17 @@ pub use evict::Left;
 pub use page::{Found, Missing, Shown};
 pub use prefetch::{Ask, Hits};
 pub use profile::{Pressure, Profile};
+pub use room::Room;
 pub use side::Titles;
 
 use crate::{
-    Conversation, Filled, Outbox, Page, Replica, ReplicaError, StoreKeys, Wall, Writer,
+    Conversation, Outbox, Page, Replica, ReplicaError, StoreKeys, Wall, Writer,
     engine::{self, Engine},
     tables::Table,
 };
 use evict::Order;
+use page::Issues;
+use room::{bytes_of, length_of, permille};
 use uses::{Known, Pending, find};
 
 /// The folder of the outbox.
@@ -95,34 +99,6 @@ impl From<io::Error> for SparseError {
     }
 }
 
-/// How full it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
-    /// Bytes that all files together never exceed.
-    pub limit: u64,
-    /// Bytes of all files as they are.
-    pub files: u64,
-    /// Bytes of the database's pages in use, its index included.
-    pub used: u64,
-    /// The most these may come to between transactions.
-    pub capacity: u64,
-    /// Headers of what was let go and would come again with a comparison.
-    pub gone: u64,
-    /// What waits for the archive.
-    pub outbox: Filled,
-}
-
-impl Room {
-    /// Thousandths of the room for content that are taken.
-    pub fn permille(&self) -> u64 {
-        permille(self.used, self.capacity)
-    }
-}
-
-fn permille(used: u64, capacity: u64) -> u64 {
-    used.saturating_mul(1000) / capacity.max(1)
-}
-
 /// A conversation as far as it is known here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -146,6 +122,7 @@ pub struct Sparse {
     map: u64,
     pending: Mutex<Pending>,
     hits: Mutex<Hits>,
+    issues: Mutex<Issues>,
 }
 
 impl Sparse {
@@ -198,8 +175,8 @@ impl Sparse {
         fs::create_dir_all(&place)?;
         let outbox = Outbox::on(engine::open_within(&place, profile.outbox_map())?, keys(), profile.outbox_map() / 3)?;
         let directory = directory.to_owned();
-        let (pending, hits) = (Mutex::default(), Mutex::default());
-        Ok(Sparse { replica, writer, outbox, directory, profile, map, pending, hits })
+        let (pending, hits, issues) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Sparse { replica, writer, outbox, directory, profile, map, pending, hits, issues })
     }
 
     /// Removes what is cached in a directory whose store is not open, for one that is damaged. The outbox stays.
@@ -316,6 +293,10 @@ impl Sparse {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn issues(&self) -> MutexGuard<'_, Issues> {
+        self.issues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn used(&self) -> Result<u64, ReplicaError> {
         evict::live(&*self.replica.read()?)
     }
@@ -331,14 +312,7 @@ impl Sparse {
 
     /// Writes, with what waits to be written. What does not fit is written after more was let go; nothing of it is lost.
     fn write<T>(&mut self, need: u64, work: impl Fn(&mut crate::Batch<'_>) -> Result<T, ReplicaError>) -> Result<T, SparseError> {
-        let full = SparseError::Full { need, capacity: self.capacity() };
-        if self.used()? + need > self.capacity() {
-            self.flush()?;
-            self.evict_to(self.capacity().saturating_sub(need + self.capacity() / 16), None)?;
-            if self.used()? + need > self.capacity() {
-                return Err(full);
-            }
-        }
+        self.make_room(need)?;
         loop {
             match self.write_pending(&work) {
                 // What is free lies in pieces that are too small, or was freed a moment ago.
@@ -346,12 +320,24 @@ impl Sparse {
                     self.flush()?;
                     let target = self.used()?.saturating_sub(need.max(self.capacity() / 16));
                     if self.evict_to(target, None)? == Left::default() {
-                        return Err(full);
+                        return Err(SparseError::Full { need, capacity: self.capacity() });
                     }
                 }
                 done => return Ok(done?),
             }
         }
+    }
+
+    /// Lets go until there is room for so many bytes.
+    fn make_room(&mut self, need: u64) -> Result<(), SparseError> {
+        if self.used()? + need > self.capacity() {
+            self.flush()?;
+            self.evict_to(self.capacity().saturating_sub(need + self.capacity() / 16), None)?;
+            if self.used()? + need > self.capacity() {
+                return Err(SparseError::Full { need, capacity: self.capacity() });
+            }
+        }
+        Ok(())
     }
 
     /// Writes what waits to be written. What was used must be known before anything leaves.
@@ -377,7 +363,10 @@ impl Sparse {
                 break;
             }
             let order = self.order(events, used - target, before);
-            match self.writer.write(|batch| batch.let_go(&order)) {
+            let mut whose = Vec::new();
+            let done = self.writer.write(|batch| batch.let_go(&order, &mut whose));
+            self.issues().end(&whose);
+            match done {
                 Ok(left) if left == Left::default() => break,
                 Ok(left) => total.add(left),
                 Err(ReplicaError::MapFull(_)) if events > 1 => events = (events / 8).max(1),
@@ -390,26 +379,4 @@ impl Sparse {
         }
         Ok(total)
     }
-}
-
-/// Bytes of a file; none if there is none.
-fn length_of(path: &Path) -> io::Result<u64> {
-    match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-        found => Ok(found?.len()),
-    }
-}
-
-/// Bytes of all files below a directory, which need not be there.
-fn bytes_of(directory: &Path) -> io::Result<u64> {
-    let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-        found => found?,
-    };
-    let mut bytes = 0;
-    for entry in entries {
-        let entry = entry?;
-        bytes += if entry.file_type()?.is_dir() { bytes_of(&entry.path())? } else { length_of(&entry.path())? };
-    }
-    Ok(bytes)
 }

@@ -5,6 +5,11 @@
 //! one whose body is not here, unless the archive was asked for everything below and had nothing more. What is older than
 //! that end may be here and is not shown: between it and the rest something may be missing.
 
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
 use super::{
     Sparse, SparseError,
     uses::{Known, Use, find},
@@ -29,6 +34,42 @@ pub struct Missing {
     pub before: u64,
     /// So many.
     pub limit: u32,
+    /// Tells this request from later ones: what leaves meanwhile makes its answer void.
+    pub issue: u64,
+}
+
+/// Most requests that may be on their way.
+const MAX_ISSUES: usize = 4096;
+
+/// Numbers of requests, for all stores of a process.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// Which requests are on their way for things of which nothing has left since.
+#[derive(Debug, Default)]
+pub(super) struct Issues(HashMap<[u8; 16], u64>);
+
+impl Issues {
+    /// The number of a request.
+    fn begin(&mut self, entity: &[u8; 16]) -> u64 {
+        if self.0.len() >= MAX_ISSUES {
+            self.0.clear();
+        }
+        *self.0.entry(*entity).or_insert_with(|| NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Something of these has left.
+    pub(super) fn end(&mut self, entities: &[[u8; 16]]) {
+        entities.iter().for_each(|entity| drop(self.0.remove(entity)));
+    }
+
+    /// What was known of everything is known anew.
+    pub(super) fn end_all(&mut self) {
+        self.0.clear();
+    }
+
+    fn holds(&self, missing: &Missing) -> bool {
+        self.0.get(&missing.entity) == Some(&missing.issue)
+    }
 }
 
 /// Some of a conversation.
@@ -103,7 +144,7 @@ impl Sparse {
         let snapshot = self.replica.snapshot()?;
         let missing = |below: u64| {
             let limit = self.profile.first.max(u32::try_from(limit).unwrap_or(u32::MAX)).min(crate::chum::limits::MAX_ENTITY);
-            Missing { entity: *conversation, before: below, limit }
+            self.missing(conversation, below, limit)
         };
         let below = self.descend(&snapshot, conversation, |event| {
             let clock = event.header.clock.0;
@@ -133,7 +174,7 @@ impl Sparse {
         self.used_now(entity);
         let snapshot = self.replica.snapshot()?;
         Ok(match self.descend(&snapshot, entity, |_| Ok(true))? {
-            Some(before) => Found::Missing(Missing { entity: *entity, before, limit: crate::chum::limits::MAX_ENTITY }),
+            Some(before) => Found::Missing(self.missing(entity, before, crate::chum::limits::MAX_ENTITY)),
             None => Found::Here(snapshot.state(entity)?),
         })
     }
@@ -151,7 +192,7 @@ impl Sparse {
             Ok(newest.is_none())
         })?;
         if let Some(before) = below {
-            return Ok(Found::Missing(Missing { entity: *entity, before, limit: self.profile.first }));
+            return Ok(Found::Missing(self.missing(entity, before, self.profile.first)));
         }
         let view: Option<File> = self.replica.view(&*snapshot.txn, Table::File, FILES, entity)?;
         let content = newest.map(|position| snapshot.record(position)).transpose()?.flatten();
@@ -161,9 +202,19 @@ impl Sparse {
         }))
     }
 
-    /// What was missing was asked for, and the archive gave so many events, by [`crate::chum::Progress::Fetched`].
+    pub(super) fn missing(&self, entity: &[u8; 16], before: u64, limit: u32) -> Missing {
+        Missing { entity: *entity, before, limit, issue: self.issues().begin(entity) }
+    }
+
+    /// What was missing was asked for, and the archive gave so many events, by [`crate::chum::Progress::Fetched`]. If
+    /// something of it left before this is said, it is missing still and will be asked for again.
     pub fn fetched(&mut self, missing: &Missing, came: u64) -> Result<(), SparseError> {
         let entity = missing.entity;
+        // Writing this may let something leave too; that comes first.
+        self.make_room(super::SMALL)?;
+        if !self.issues().holds(missing) {
+            return Ok(());
+        }
         self.write(super::SMALL, |batch| {
             let old = find(batch.txn.reading(), &entity)?;
             let known = Known::get(batch.txn.reading())?;

@@ -94,9 +94,9 @@ impl Sparse {
             // One more than is shown: of the clock of the last there may be another, so it is not shown yet.
             let limit = |upto: usize| u32::try_from(upto - held + 1).unwrap_or(u32::MAX).min(crate::chum::limits::MAX_ENTITY);
             if held < first {
-                asks.push(Ask::Some(Missing { entity: id, before, limit: limit(first) }));
+                asks.push(Ask::Some(self.missing(&id, before, limit(first))));
             } else {
-                behind.push(Ask::Some(Missing { entity: id, before, limit: limit(all) }));
+                behind.push(Ask::Some(self.missing(&id, before, limit(all))));
             }
         }
         asks.extend(behind);

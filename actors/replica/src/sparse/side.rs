@@ -132,6 +132,7 @@ impl Side for Sparse {
     fn reached(&mut self, heads: &[Head]) -> Result<(), SideError> {
         let asked = self.pending().asked.take();
         if let Some(from) = asked {
+            self.issues().end_all();
             return self.write(super::SMALL, |batch| batch.looked_at(from, heads)).map_err(own);
         }
         self.pending().reached.extend(heads.iter().map(|head| (head.author, (head.sequence, head.id))));

@@ -171,6 +171,37 @@ fn what_left_comes_back_when_it_is_asked_for_and_not_before() {
 }
 
 #[test]
+fn who_goes_back_in_what_is_longer_than_the_store_is_told_the_truth() {
+    let watch = Watch::new(NOON - 3 * DAY);
+    let mut home = Home::new(1, &watch);
+    home.begin(entity(1), "long");
+    home.begin(entity(2), "short");
+    for _ in 0..10 {
+        home.say(entity(1), 10, 300_000);
+        home.say(entity(2), 1, 100);
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let mut sparse = open(directory.path(), TINY, &watch);
+    let mut line = meet(&mut sparse, &mut home);
+    let mut most = 0;
+    for _ in 0..12 {
+        let missing = sparse.page(&entity(1), None, usize::MAX).unwrap().missing.expect("it is longer than the store");
+        let some = replica::sparse::Missing { limit: 10, ..missing };
+        fetch(&mut line, &mut sparse, &mut home, &some);
+        let (count, whole) = assert_true(&sparse, &home, 1);
+        assert!(!whole && count < 60);
+        most = most.max(count);
+    }
+    assert!(most >= 10, "{most}");
+    // An answer that comes after something has left is none.
+    let missing = sparse.page(&entity(1), None, usize::MAX).unwrap().missing.expect("it is longer than the store");
+    watch.tick(20 * DAY);
+    assert!(sparse.maintain().unwrap().events > 0);
+    sparse.fetched(&missing, 0).unwrap();
+    assert!(sparse.page(&entity(1), None, usize::MAX).unwrap().missing.is_some());
+}
+
+#[test]
 fn a_session_that_is_cut_anywhere_leaves_nothing_false() {
     let watch = Watch::new(NOON - 5 * DAY);
     let mut home = Home::new(1, &watch);

@@ -11,7 +11,7 @@ use replica::{
     Taken,
     body::{Body, Title},
     chum::Side as _,
-    sparse::{Ask, Missing, Pressure, Profile, Sparse, SparseError},
+    sparse::{Ask, Pressure, Profile, Sparse, SparseError},
 };
 
 use crate::{
@@ -299,8 +299,8 @@ fn killed_anywhere_it_is_whole_and_within_its_limit() {
             fill(&mut sparse, &mut pen, &watch, number, 40_000);
         }
         assert!(bytes_of(directory.path()) <= TINY.limit);
-        let gone = Missing { entity: entity(900), before: u64::MAX, limit: 5 };
-        sparse.fetched(&gone, 0).unwrap();
+        let missing = sparse.page(&entity(900), None, 5).unwrap().missing.expect("nothing is known of it");
+        sparse.fetched(&missing, 0).unwrap();
         assert_eq!(shown(&sparse, &entity(900)), (Vec::new(), true), "the archive has nothing of it");
     }
 }
