@@ -59,7 +59,9 @@ impl Issues {
 
     /// Something of these has left.
     pub(super) fn end(&mut self, entities: &[[u8; 16]]) {
-        entities.iter().for_each(|entity| drop(self.0.remove(entity)));
+        for entity in entities {
+            self.0.remove(entity);
+        }
     }
 
     /// What was known of everything is known anew.
