@@ -7,6 +7,7 @@
 
 use std::{
     collections::HashMap,
+    ops::Bound,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -226,29 +227,29 @@ impl Sparse {
             if missing.before < from {
                 return Ok(());
             }
+            let upper = [&entity[..], &missing.before.to_be_bytes()].concat();
+            let bounds = (Bound::Included(&entity[..]), Bound::Excluded(&upper[..]));
+            let clock_of = |key: &[u8]| position(key.get(..24).unwrap_or_default(), "entities");
+            let mut clocks = batch.txn.reading().range_back(Table::Entity, bounds.0, bounds.1)?.map(|row| clock_of(row?.0));
+            let newest = clocks.next().transpose()?;
             let reached = if came < u64::from(missing.limit) {
                 0
             } else {
-                let nth = usize::try_from(came).unwrap_or(usize::MAX).saturating_sub(1);
-                let upper = [&entity[..], &missing.before.to_be_bytes()].concat();
-                let rows = batch.txn.reading().range_back(
-                    Table::Entity,
-                    std::ops::Bound::Included(&entity),
-                    std::ops::Bound::Excluded(&upper),
-                )?;
-                let last =
-                    rows.skip(nth).map(|row| row.map(|(key, _)| key.get(16..24).map(<[u8]>::to_vec))).next().transpose()?;
-                match last.flatten() {
+                let last = match usize::try_from(came).unwrap_or(usize::MAX) {
+                    0 | 1 => newest,
+                    more => clocks.nth(more - 2).transpose()?,
+                };
+                match last {
                     // Of its clock there may be more, unless it is the clock of all that came.
-                    Some(clock) => match position(&clock, "entities")? {
-                        clock if clock + 1 < missing.before => clock + 1,
-                        clock => clock,
-                    },
+                    Some(clock) if clock.saturating_add(1) < missing.before => clock.saturating_add(1),
+                    Some(clock) => clock,
                     None => from,
                 }
             };
+            drop(clocks);
             (one.since, one.left) = (one.since.min(reached), one.left.min(reached));
-            one.told = one.told.max(missing.before);
+            // Of what is made later nothing was told.
+            one.told = one.told.max(missing.before.min(newest.map_or(0, |clock| clock.saturating_add(1))));
             batch.put_use(&entity, Some(&one))
         })
     }

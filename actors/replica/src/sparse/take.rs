@@ -1,7 +1,7 @@
 //! Taking events in whose chains are not here. Id, signature, body, seal and clock are checked as an archive checks them;
 //! of its author's other events it is compared with those that are here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     Sparse, SparseError,
@@ -32,7 +32,7 @@ impl Sparse {
         self.write(need, |batch| {
             let known = Known::get(batch.txn.reading())?;
             let mut results = Vec::with_capacity(checked.len());
-            let mut newest: HashMap<[u8; 16], (u64, bool)> = HashMap::new();
+            let mut newest: HashMap<[u8; 16], Come> = HashMap::new();
             for verified in &checked {
                 let verified = match verified {
                     Ok(verified) => verified,
@@ -44,20 +44,38 @@ impl Sparse {
                 let taken = batch.take_alone(verified)?;
                 if let Ok(Taken::Kept(_) | Taken::Bare(_) | Taken::Filled(_)) = taken {
                     let made = verified.header.clock.millis().min(now);
-                    let (last, content) = newest.entry(verified.header.entity).or_default();
-                    *last = made.max(*last);
-                    *content |= !matches!(verified.header.kind, body::CONVERSATION | body::TITLE);
+                    let come = newest.entry(verified.header.entity).or_default();
+                    come.made = made.max(come.made);
+                    come.content |= !matches!(verified.header.kind, body::CONVERSATION | body::TITLE);
+                    come.seen.extend(&verified.header.seen);
                 }
                 results.push(taken);
             }
-            for (entity, (made, content)) in &newest {
-                let mut one = touched(find(batch.txn.reading(), entity)?, &known, *made);
-                one.bare &= !content;
+            for (entity, come) in &newest {
+                let mut one = touched(find(batch.txn.reading(), entity)?, &known, come.made);
+                one.bare &= !come.content;
+                for seen in &come.seen {
+                    if one.told > 0 && batch.txn.get(Table::Id, seen)?.is_none() {
+                        // What the archive was asked for is not all that it has.
+                        one.told = 0;
+                    }
+                }
                 batch.put_use(entity, Some(&one))?;
             }
             Ok(results)
         })
     }
+}
+
+/// What has come of an entity.
+#[derive(Default)]
+struct Come {
+    /// The newest was made then, in milliseconds.
+    made: u64,
+    /// There is more than what it is called.
+    content: bool,
+    /// What it had seen.
+    seen: HashSet<[u8; 32]>,
 }
 
 fn carried(parcel: &Parcel) -> u64 {

@@ -171,6 +171,33 @@ fn what_left_comes_back_when_it_is_asked_for_and_not_before() {
 }
 
 #[test]
+fn a_gap_in_what_comes_later_is_seen_though_all_was_told_before() {
+    let watch = Watch::new(NOON);
+    let mut home = Home::new(1, &watch);
+    home.begin(entity(1), "one");
+    home.say(entity(1), 5, 100);
+    let directory = tempfile::tempdir().unwrap();
+    let mut sparse = open(directory.path(), TINY, &watch);
+    let mut line = meet(&mut sparse, &mut home);
+    // Asked for by name, from the newest to the first: there is nothing more.
+    watch.tick(20 * DAY);
+    sparse.maintain().unwrap();
+    let missing = sparse.page(&entity(1), None, 50).unwrap().missing.expect("it left by its age");
+    fetch(&mut line, &mut sparse, &mut home, &missing);
+    assert_eq!(assert_true(&sparse, &home, 1), (5, true));
+    // Of three new ones, the middle one is lost on the way.
+    home.say(entity(1), 3, 100);
+    let ids = home.messages(&entity(1));
+    let parcels: Vec<_> = Side::parcels(&home.side(), &ids[5..], usize::MAX).unwrap().into_iter().flatten().collect();
+    for parcel in [&parcels[0], &parcels[2]] {
+        assert_eq!(Side::take(&mut sparse, vec![parcel.clone()]).unwrap(), [replica::chum::Taken::New]);
+    }
+    assert_eq!(assert_true(&sparse, &home, 1), (1, false));
+    assert_eq!(Side::take(&mut sparse, vec![parcels[1].clone()]).unwrap(), [replica::chum::Taken::New]);
+    assert_eq!(assert_true(&sparse, &home, 1), (8, true));
+}
+
+#[test]
 fn who_goes_back_in_what_is_longer_than_the_store_is_told_the_truth() {
     let watch = Watch::new(NOON - 3 * DAY);
     let mut home = Home::new(1, &watch);
