@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -41,9 +41,21 @@ pub(crate) struct Measured {
     pub(crate) commits: AtomicU64,
     /// How often there was no room in the database's file.
     pub(crate) full: AtomicU64,
+    /// Where a copy goes of what is there after each so many transactions, as a kill would leave it.
+    pub(crate) copies: Mutex<Option<(PathBuf, u64)>>,
 }
 
 impl Measured {
+    /// A copy of what is there, if it is time for one.
+    fn copy_now(&self, number: u64) {
+        let Some((place, every)) = &*self.copies.lock().unwrap() else { return };
+        if number.is_multiple_of(*every) {
+            let copy = place.join(number.to_string());
+            fs::create_dir(&copy).unwrap();
+            fs::copy(self.directory.join("data.mdb"), copy.join("data.mdb")).unwrap();
+        }
+    }
+
     fn count(&self, done: Result<(), ReplicaError>) -> Result<(), ReplicaError> {
         self.full.fetch_add(u64::from(matches!(done, Err(ReplicaError::MapFull(_)))), Ordering::Relaxed);
         done
@@ -54,7 +66,7 @@ pub(crate) fn measured(directory: &Path, profile: Profile, watch: &Watch) -> (Sp
     let map = Sparse::map(directory, &profile).unwrap();
     let inner = engine::open_within(directory, map).unwrap();
     let (most, commits, full) = Default::default();
-    let measured = Arc::new(Measured { inner, directory: directory.to_owned(), most, commits, full });
+    let measured = Arc::new(Measured { inner, directory: directory.to_owned(), most, commits, full, copies: Mutex::default() });
     let sparse = Sparse::on(measured.clone(), directory, &CACHE_KEY, SPACE, profile, watch.wall()).unwrap();
     (sparse, measured)
 }
@@ -136,7 +148,8 @@ impl Writing for Transaction<'_> {
     fn commit(self: Box<Self>) -> Result<(), ReplicaError> {
         let Transaction { inner, engine } = *self;
         let done = engine.count(inner.commit());
-        engine.commits.fetch_add(1, Ordering::Relaxed);
+        let number = engine.commits.fetch_add(1, Ordering::Relaxed);
+        engine.copy_now(number);
         engine.most.fetch_max(bytes_of(&engine.directory), Ordering::Relaxed);
         done
     }

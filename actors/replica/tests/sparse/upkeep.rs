@@ -20,16 +20,19 @@ use crate::{
 };
 
 /// Says ten things of so many bytes in a conversation of its own.
-fn fill(sparse: &mut Sparse, pen: &mut Pen, watch: &Watch, number: u64, bytes: usize) {
+fn fill(sparse: &mut Sparse, pen: &mut Pen, watch: &Watch, number: u64, bytes: usize) -> Vec<[u8; 32]> {
     let (root, mut last) = pen.write(watch.now(), entity(number), Vec::new(), &begin("some"));
     let mut parcels = vec![root];
+    let mut ids = Vec::new();
     for word in 0..10 {
         let (parcel, id) =
             pen.write(watch.now(), entity(number), vec![last], &say(number << 8 | word, noise(number << 8 | word, bytes)));
         parcels.push(parcel);
+        ids.push(id);
         last = id;
     }
     assert!(sparse.take(&parcels).unwrap().iter().all(|taken| matches!(taken, Ok(Taken::Kept(_)))));
+    ids
 }
 
 /// Which conversations have content.
@@ -230,6 +233,45 @@ fn nothing_that_is_said_lies_on_disk_in_the_clear() {
         }
     }
     look(directory.path());
+}
+
+#[test]
+fn after_any_transaction_it_opens_and_tells_the_truth() {
+    let (directory, copies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let watch = Watch::new(NOON);
+    let (mut sparse, room) = crate::room::measured(directory.path(), TINY, &watch);
+    sparse.spans().unwrap();
+    sparse.reached(&[]).unwrap();
+    let mut pen = Pen::new(1);
+    let mut said: Vec<Vec<[u8; 32]>> = Vec::new();
+    for number in 0..30 {
+        watch.tick(1000);
+        said.push(fill(&mut sparse, &mut pen, &watch, number, 40_000));
+    }
+    // It is full: from here on something leaves in most of them.
+    *room.copies.lock().unwrap() = Some((copies.path().to_owned(), 3));
+    for number in 30..70 {
+        watch.tick(1000);
+        said.push(fill(&mut sparse, &mut pen, &watch, number, 40_000));
+        sparse.used_now(&entity(number / 3));
+    }
+    let mut looked_at = 0;
+    let mut partly = 0;
+    for copy in fs::read_dir(copies.path()).unwrap() {
+        let copy = copy.unwrap().path();
+        let mut sparse = open(&copy, TINY, &watch);
+        for (number, all) in (0..).zip(&said) {
+            let (ids, whole) = shown(&sparse, &entity(number));
+            assert_eq!(ids, all[10 - ids.len()..], "{number} in {}", copy.display());
+            assert_eq!(whole, ids.len() == 10, "{number} in {}", copy.display());
+            partly += usize::from(!whole && !ids.is_empty());
+        }
+        fill(&mut sparse, &mut Pen::new(2), &watch, 500, 40_000);
+        drop(sparse);
+        fs::remove_dir_all(copy).unwrap();
+        looked_at += 1;
+    }
+    assert!(looked_at > 20 && partly > 0, "{looked_at} were looked at, {partly} had lost a part");
 }
 
 /// What a child writes: it says so when a transaction has come back.
