@@ -122,6 +122,15 @@ impl Batch<'_> {
 }
 
 impl Snapshot<'_> {
+    /// How many events of an entity still say something.
+    pub fn bodies_of(&self, entity: &[u8; 16]) -> Result<u64, ReplicaError> {
+        let mut bodies = 0;
+        for position in self.replica.places_of(&*self.txn, entity)? {
+            bodies += u64::from(self.txn.get(Table::Body, &position.to_be_bytes())?.is_some());
+        }
+        Ok(bodies)
+    }
+
     /// Whether an event is erased, or will be when it comes.
     pub fn is_erased(&self, header: &EventHeader, id: &[u8; 32]) -> Result<bool, ReplicaError> {
         is_erased(&*self.txn, header, id)

@@ -51,6 +51,15 @@ pub struct Gap {
     pub to: u64,
 }
 
+/// What becomes of an event whose author's events before it are not there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gaps {
+    /// It waits until they are.
+    Refused,
+    /// It is kept.
+    Left,
+}
+
 /// Two events of one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fork {
@@ -87,6 +96,16 @@ impl Writer {
 impl Batch<'_> {
     /// Takes a parcel in.
     pub fn take(&mut self, parcel: &Verified<'_>) -> Result<Result<Taken, Unfit>, ReplicaError> {
+        self.take_by(parcel, Gaps::Refused)
+    }
+
+    /// Takes a parcel in though its author's events before it are not there and may be lost: for what is left of a backup.
+    /// Where they come later they find their places.
+    pub fn take_over_gaps(&mut self, parcel: &Verified<'_>) -> Result<Result<Taken, Unfit>, ReplicaError> {
+        self.take_by(parcel, Gaps::Left)
+    }
+
+    fn take_by(&mut self, parcel: &Verified<'_>, gaps: Gaps) -> Result<Result<Taken, Unfit>, ReplicaError> {
         let header = &parcel.header;
         if header.kind == body::ERASE && parcel.body.is_none() {
             return Ok(Err(Unfit::Body));
@@ -98,7 +117,9 @@ impl Batch<'_> {
             Some(value) => Head::read(value)?,
             None => Head::default(),
         };
-        if let Some(taken) = self.judge(parcel, &head)? {
+        if !self.is_missing(parcel, &head)?
+            && let Some(taken) = self.judge(parcel, &head, gaps)?
+        {
             return Ok(taken);
         }
         let sealed = self.seal(parcel)?;
@@ -115,7 +136,7 @@ impl Batch<'_> {
     }
 
     /// Whether it follows its author's last event; if not, what is to be said of it.
-    fn judge(&mut self, parcel: &Verified<'_>, head: &Head) -> Result<Option<Result<Taken, Unfit>>, ReplicaError> {
+    fn judge(&mut self, parcel: &Verified<'_>, head: &Head, gaps: Gaps) -> Result<Option<Result<Taken, Unfit>>, ReplicaError> {
         let header = &parcel.header;
         let ours = header.author == self.replica.keys.device;
         let next = head.sequence.saturating_add(1);
@@ -129,13 +150,37 @@ impl Batch<'_> {
             self.keep_evidence(parcel)?;
             return Ok(Some(Ok(if ours { Taken::Cloned(fork) } else { Taken::Fork(fork) })));
         }
-        if header.sequence > next {
+        if header.sequence > next && gaps == Gaps::Refused {
             return Ok(Some(Ok(Taken::Gap(Gap { author: header.author, from: next, to: header.sequence - 1 }))));
         }
         if header.clock <= head.clock || header.clock.0 == u64::MAX {
             return Ok(Some(Err(Unfit::Chain)));
         }
         Ok(None)
+    }
+
+    /// Whether it is one that a gap was left for: its number is free, and what is there of its neighbours fits.
+    fn is_missing(&self, parcel: &Verified<'_>, head: &Head) -> Result<bool, ReplicaError> {
+        let header = &parcel.header;
+        if header.author == self.replica.keys.device || header.sequence == 0 || header.sequence >= head.sequence {
+            return Ok(false);
+        }
+        let at = |sequence| -> Result<Option<Recorded>, ReplicaError> {
+            let txn = self.txn.reading();
+            let Some(place) = txn.get(Table::Sequence, &log::sequence_key(&header.author, sequence))? else { return Ok(None) };
+            self.replica.event(txn, log::position(place, "numbers")?).map(Some)
+        };
+        if at(header.sequence)?.is_some() {
+            return Ok(false);
+        }
+        let follows = match header.sequence {
+            1 => header.previous == [0; 32],
+            sequence => {
+                at(sequence - 1)?.is_none_or(|before| before.id == header.previous && before.header.clock < header.clock)
+            }
+        };
+        let leads = at(header.sequence + 1)?.is_none_or(|after| after.header.previous == parcel.id && header.clock < after.header.clock);
+        Ok(follows && leads)
     }
 
     pub(crate) fn keep_evidence(&mut self, parcel: &Verified<'_>) -> Result<(), ReplicaError> {

@@ -15,6 +15,8 @@ pub struct StoreKeys {
     pub(crate) views: [u8; 32],
     /// Seals the files of the search index.
     pub(crate) index: [u8; 32],
+    /// Seals the packs of backups.
+    pub(crate) packs: [u8; 32],
     /// Makes names of things that must not tell what they are called.
     names: [u8; 32],
     /// Cuts, names and seals the chunks of large content.
@@ -32,6 +34,7 @@ impl StoreKeys {
             wrap: *expand(key, "lamos/v1/store/wrap"),
             views: *expand(key, "lamos/v1/store/views"),
             index: *expand(key, "lamos/v1/store/index"),
+            packs: *expand(key, "lamos/v1/store/packs"),
             names: *expand(key, "lamos/v1/store/names"),
             blobs: BlobKeys::new(key),
             space,

@@ -10,6 +10,7 @@
 //! **Architecture Invariant:** whatever is written is either sealed or random-looking: no text, name or path lies on disk
 //! in the clear. Headers show when something was written, how long it was and which things belong together, and no more.
 
+pub mod backup;
 pub mod blobs;
 pub mod body;
 pub mod chum;
@@ -30,6 +31,8 @@ mod log;
 mod outbox;
 mod packing;
 mod parcel;
+mod proof;
+mod put_back;
 mod read;
 mod rebuild;
 mod scrub;
@@ -53,6 +56,8 @@ pub use keys::StoreKeys;
 pub use log::{Record, Recorded};
 pub use outbox::{CommandId, Filled, Outbox, OutboxError, Placed, Waiting};
 pub use parcel::{Carried, Form, MAX_AHEAD, MAX_BODY, Parcel, Unfit, Verified};
+pub use proof::{Proved, Said, prove};
+pub use put_back::Mended;
 pub use read::{MAX_WHOLE, Page, Snapshot, Statistics};
 pub use scrub::{Damaged, Scrubbed, What};
 pub use store::Replica;

@@ -5,8 +5,8 @@
 use std::ops::Bound;
 
 use crate::{
-    ReplicaError, Snapshot, StoreKeys,
-    engine::all,
+    Replica, ReplicaError, Snapshot, StoreKeys,
+    engine::{Reading, all},
     fold::{CONVERSATIONS, FILES, STATES},
     log::{self, Recorded},
     parcel::{Unfit, Verified, is_signed},
@@ -141,6 +141,15 @@ impl Snapshot<'_> {
         }
     }
 
+    /// Whether this intact copy of an event would mend something here.
+    pub fn would_mend(&self, parcel: &Verified<'_>) -> Result<bool, ReplicaError> {
+        let Some(position) = place_of(self.replica, &*self.txn, parcel)? else { return Ok(false) };
+        match self.txn.get(Table::Event, &position.to_be_bytes())? {
+            Some(value) => Ok(self.look_at(position, value)?.is_err_and(|(_, what)| what != What::Chain)),
+            None => Ok(false),
+        }
+    }
+
     fn unwrapped(&self, keys: &StoreKeys, entity: &[u8; 16]) -> Result<Option<zeroize::Zeroizing<[u8; 32]>>, ReplicaError> {
         Ok(self.txn.get(Table::Key, entity)?.and_then(|wrapped| sealed::unwrap(keys, entity, wrapped)))
     }
@@ -169,6 +178,20 @@ impl Snapshot<'_> {
         }
         Ok(None)
     }
+}
+
+/// Where an event is, see [`Batch::place_of`].
+fn place_of(replica: &Replica, txn: &dyn Reading, parcel: &Verified<'_>) -> Result<Option<u64>, ReplicaError> {
+    if let Some(position) = replica.position_of(txn, &parcel.id)? {
+        return Ok(Some(position));
+    }
+    let header = &parcel.header;
+    let Some(place) = txn.get(Table::Sequence, &log::sequence_key(&header.author, header.sequence))? else {
+        return Ok(None);
+    };
+    let position = log::position(place, "numbers")?;
+    let whole = replica.event(txn, position).is_ok_and(|event| is_whole(&event));
+    Ok((!whole).then_some(position))
 }
 
 /// Whether its author signed what is there.
@@ -200,17 +223,7 @@ impl Batch<'_> {
     /// Where an event is that may be too damaged to be listed by its id. One that its author signed is not damaged, even if
     /// it has the same number.
     fn place_of(&self, parcel: &Verified<'_>) -> Result<Option<u64>, ReplicaError> {
-        let txn = self.txn.reading();
-        if let Some(position) = self.replica.position_of(txn, &parcel.id)? {
-            return Ok(Some(position));
-        }
-        let header = &parcel.header;
-        let Some(place) = txn.get(Table::Sequence, &log::sequence_key(&header.author, header.sequence))? else {
-            return Ok(None);
-        };
-        let position = log::position(place, "numbers")?;
-        let whole = self.replica.event(txn, position).is_ok_and(|event| is_whole(&event));
-        Ok((!whole).then_some(position))
+        place_of(self.replica, self.txn.reading(), parcel)
     }
 
     /// A key that does not unwrap opens nothing. The copy's may be the very one; otherwise there is a new one, and what was

@@ -259,7 +259,11 @@ impl Batch<'_> {
         self.index(&event)?;
         let header = &event.header;
         let head = Head { sequence: header.sequence, clock: header.clock, id: event.id };
-        self.txn.put(Table::Head, &header.author, &head.value())?;
+        // What this device writes is always its newest; what fills a gap is not.
+        let before = if event.signature.is_none() { None } else { self.txn.get(Table::Head, &header.author)? };
+        if before.map(Head::read).transpose()?.is_none_or(|before| before.sequence < head.sequence) {
+            self.txn.put(Table::Head, &header.author, &head.value())?;
+        }
         if header.author == self.replica.keys.device {
             self.place.head = head;
         }

@@ -11,6 +11,7 @@
 //! **Architecture Invariant:** nothing here knows where content comes from or goes to, and content is never in memory as a
 //! whole. A chunk that anything may still refer to is not removed: see `collect.rs`.
 
+mod check;
 mod chunker;
 mod chunks;
 mod collect;
@@ -30,8 +31,10 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+pub(crate) use chunks::place_value;
 pub(crate) use keys::BlobKeys;
 pub use {
+    check::DamagedChunk,
     collect::{Collected, Collection, Sweep, Swept},
     manifest::Blob,
     read::BlobReader,
@@ -60,7 +63,7 @@ pub struct BlobUsage {
 /// What an open store has of blobs beside its tables.
 pub(crate) struct Blobs {
     chunker: Chunker,
-    packs: Packs,
+    pub(crate) packs: Packs,
     held: Mutex<Held>,
 }
 
