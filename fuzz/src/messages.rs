@@ -39,8 +39,9 @@ lines! {
         CreateConversation AppendMessage ListConversations ReadConversation SetTitle Journal AppendTrace ListTraces
         PutAttachment GetAttachment WriteFile ReadFile ListFiles RemoveFile Follow Statistics BindAgent ReleaseAgent
         Search Reindex UploadStatus CommitFiles ListVersions ReadVersion RollBack FindFile GlobFiles ListFolder ListObjects
-        FindObjects ShowObject ListHeads Measure;
-    5 crypto: Unlock Deploy Lock KeyStatus ReleaseStoreKey SignEvents Lend ReleaseApiKey;
+        FindObjects ShowObject ListHeads Measure Erase VerifyAll FindBackup BeginBackup NextPack EndBackup OpenPoint TakePack
+        EndRestore Export;
+    5 crypto: Unlock Deploy Lock KeyStatus ReleaseStoreKey SignEvents Lend ReleaseApiKey UnlockAnew;
     6 llm: Complete ListModels;
     7 agent: Take ListSkills ShowSkill CheckSkill;
     8 code: Run;

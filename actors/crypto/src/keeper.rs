@@ -114,6 +114,13 @@ pub(crate) struct Try {
     pub(crate) root: Root,
 }
 
+/// A pair was derived: open its space as another device.
+#[derive(Message)]
+#[rtype(result = "Result<Opening, Refusal>")]
+pub(crate) struct TryAnew {
+    pub(crate) root: Root,
+}
+
 /// A pair was entered a second time: make its space.
 #[derive(Message)]
 #[rtype(result = "Result<Opening, Refusal>")]
@@ -198,6 +205,23 @@ impl Handler<Try> for Keeper {
                 ))
             }
         }
+    }
+}
+
+impl Handler<TryAnew> for Keeper {
+    type Result = Result<Opening, Refusal>;
+
+    fn handle(&mut self, TryAnew { root }: TryAnew, _: &mut Context<Self>) -> Self::Result {
+        if self.open.is_some() {
+            return Err(Refusal::new(Code::OtherSpaceOpen, "a space is open; close it with `lamos lock` first"));
+        }
+        let Some(mut keys) = self.slots.find(&root.wrapping).map_err(|error| refusal(&error))? else {
+            self.throttle.missed(Instant::now());
+            return Err(Refusal::new(Code::NotFound, "this name and password open no space that there is"));
+        };
+        keys.renew_device().map_err(|error| refusal(&error.into()))?;
+        self.slots.replace(&root.wrapping, &keys).map_err(|error| refusal(&error))?;
+        Ok(self.open(keys))
     }
 }
 

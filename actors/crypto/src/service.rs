@@ -11,7 +11,7 @@ use ipc::{
         common::Done,
         crypto::{
             Deploy, KeyStatus, Lease, Lend, Lock, ReleaseApiKey, ReleaseStoreKey, Request, SignEvents, Signatures, Unlock,
-            Unlocked,
+            UnlockAnew, Unlocked,
         },
         supervisor::{Closed, Opened},
     },
@@ -20,7 +20,7 @@ use ipc::{
 
 use crate::{
     derive::{Derive, Deriver},
-    keeper::{Confirm, Forget, Keeper, LendKey, Look, MayTry, Opening, Pair, Release, ReleaseKey, Sign, Try},
+    keeper::{Confirm, Forget, Keeper, LendKey, Look, MayTry, Opening, Pair, Release, ReleaseKey, Sign, Try, TryAnew},
 };
 
 /// What an answer is made with.
@@ -54,6 +54,11 @@ impl Service {
             Ok(Request::Deploy(deploy)) => {
                 let reply: Reply<Deploy> = incoming.reply();
                 let result = self.deploy(deploy, &reply).await;
+                reply.finish(result);
+            }
+            Ok(Request::UnlockAnew(unlock)) => {
+                let reply: Reply<UnlockAnew> = incoming.reply();
+                let result = self.unlock_anew(unlock, reply.call()).await;
                 reply.finish(result);
             }
             Ok(Request::Lock(_)) => {
@@ -95,6 +100,14 @@ impl Service {
         let root = self.deriver.send(derive).await.map_err(gone)??;
         let opening = self.keeper.send(Try { pair, root }).await.map_err(gone)??;
         self.opened(opening, reply.call()).await
+    }
+
+    async fn unlock_anew(&self, unlock: UnlockAnew, parent: CallId) -> Result<Unlocked, Refusal> {
+        let (salt, cost) = self.keeper.send(MayTry).await.map_err(gone)??;
+        let derive = Derive { user: unlock.user, password: unlock.password, salt, cost };
+        let root = self.deriver.send(derive).await.map_err(gone)??;
+        let opening = self.keeper.send(TryAnew { root }).await.map_err(gone)??;
+        self.opened(opening, parent).await
     }
 
     async fn deploy(&self, deploy: Deploy, reply: &Reply<Deploy>) -> Result<Unlocked, Refusal> {

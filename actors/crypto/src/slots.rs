@@ -78,6 +78,12 @@ impl Keys {
         self.secrets.get().last_chunk().unwrap_or(&[0; SEED_LEN])
     }
 
+    /// Another device of the same space.
+    pub(crate) fn renew_device(&mut self) -> io::Result<()> {
+        let seed = self.secrets.get_mut().last_chunk_mut::<SEED_LEN>().ok_or(io::ErrorKind::InvalidData)?;
+        Ok(getrandom::fill(seed)?)
+    }
+
     fn write(&self, place: &mut [u8]) {
         place.fill(0);
         place[0] = VERSION as u8;
@@ -224,6 +230,24 @@ impl Slots {
         Ok(Some(keys))
     }
 
+    /// Wraps other keys of the same space into the place that opens for this key. A place lies within one sector, so a crash
+    /// leaves the old ones or the new ones.
+    pub(crate) fn replace(&mut self, wrapping: &[u8; 32], keys: &Keys) -> Result<(), SlotsError> {
+        let mut place = Zeroizing::new([0; PLACE_LEN]);
+        for index in 0..PLACES {
+            self.file.read_exact_at(&mut *place, offset(index))?;
+            if !unseal(wrapping, self.associated(), &mut place) {
+                continue;
+            }
+            keys.write(&mut place[NONCE_LEN..NONCE_LEN + SEALED_LEN]);
+            seal(wrapping, self.associated(), &mut place)?;
+            self.file.write_all_at(&*place, offset(index))?;
+            self.file.sync_all()?;
+            return Ok(());
+        }
+        Err(SlotsError::Damaged("the place of these keys has gone"))
+    }
+
     /// Wraps the keys of a new space into the next free place.
     pub(crate) fn add(&mut self, wrapping: &[u8; 32], keys: &Keys) -> Result<(), SlotsError> {
         let index = self.number(56) as usize;
@@ -290,6 +314,23 @@ mod tests {
         let found = again.find(&[7; 32]).expect("read").expect("found");
         assert_eq!((found.space, found.master(), found.seed(), found.demo), (keys.space, keys.master(), keys.seed(), false));
         assert!(again.find(&[8; 32]).expect("read").is_none());
+    }
+
+    #[test]
+    fn a_new_device_keeps_the_space_and_takes_the_place_of_the_old_one() {
+        let mut slots = Slots::open(file()).expect("new");
+        let mut keys = Keys::random(false).expect("keys");
+        slots.add(&[1; 32], &Keys::random(false).expect("keys")).expect("added");
+        slots.add(&[7; 32], &keys).expect("added");
+        let before = *keys.seed();
+        keys.renew_device().expect("renewed");
+        assert_ne!(*keys.seed(), before);
+        slots.replace(&[7; 32], &keys).expect("replaced");
+        let mut again = reopen(&slots).expect("reopened");
+        let found = again.find(&[7; 32]).expect("read").expect("found");
+        assert_eq!((found.space, found.master(), found.seed()), (keys.space, keys.master(), keys.seed()));
+        assert!(again.find(&[1; 32]).expect("read").is_some(), "the other is what it was");
+        assert!(matches!(again.replace(&[8; 32], &keys), Err(SlotsError::Damaged(_))));
     }
 
     #[test]

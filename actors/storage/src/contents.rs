@@ -226,7 +226,7 @@ pub(crate) async fn give<M: Method<Down = Chunk>>(
 }
 
 /// Gives bytes out. False if nobody takes them any more.
-async fn give_bytes<M: Method<Down = Chunk>>(bytes: &[u8], reply: &Reply<M>) -> Result<bool, Refusal> {
+pub(crate) async fn give_bytes<M: Method<Down = Chunk>>(bytes: &[u8], reply: &Reply<M>) -> Result<bool, Refusal> {
     for chunk in bytes.chunks(Chunk::SIZE) {
         if !reply.send(&Chunk(chunk.to_vec())).await? {
             return Ok(false);
@@ -247,6 +247,17 @@ pub(crate) fn status(replica: &Replica, request: UploadStatus) -> Result<Uploade
 pub(crate) fn collect(replica: &Replica, writer: &WriterHandle) {
     let (replica, writer) = (replica.clone(), writer.clone());
     drop(spawn_blocking(move || collect_here(&replica, &writer)));
+}
+
+/// The same, waited for. How many chunks were removed; none where another one is in progress, which may find them.
+pub(crate) async fn collect_now(replica: &Replica, writer: &WriterHandle) -> Result<u64, Refusal> {
+    let (replica, writer) = (replica.clone(), writer.clone());
+    let collecting = spawn_blocking(move || match replica.collect(now()) {
+        Some(collection) => collection.run(&mut |sweep| writer.sweep(sweep)).map(|collected| collected.chunks),
+        None => Ok(0),
+    });
+    let chunks = collecting.await.map_err(|error| ours("wait for the thread that removes content", &error))?;
+    chunks.map_err(|error| refusal(&error))
 }
 
 fn collect_here(replica: &Replica, writer: &WriterHandle) {
@@ -273,7 +284,7 @@ fn other_length() -> Refusal {
 }
 
 /// Milliseconds since 1970, by the wall.
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis());
     u64::try_from(since).unwrap_or(u64::MAX)
 }

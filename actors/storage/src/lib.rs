@@ -16,6 +16,7 @@ mod errors;
 mod follow;
 mod inspect;
 mod journal;
+mod keep;
 mod search;
 mod service;
 mod signer;
@@ -33,6 +34,7 @@ use ipc::{
 };
 use replica::{Replica, StoreKeys};
 
+pub use keep::proof;
 pub use search::Search;
 
 use crate::{
@@ -74,6 +76,7 @@ pub async fn start(
     let search = Search::start(&prepared.directory, replica.clone())?;
     search.follow(&writer);
     tracing::info!(first = prepared.first, "the archive is open");
+    keep::scrub::start(&replica);
     let signer = signer::start(replica.clone(), writer.clone(), client);
     if replica.has_uploads().map_err(|error| refusal(&error))? {
         // Some were begun by a process that has ended, and nobody goes on with those.

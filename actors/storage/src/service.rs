@@ -22,6 +22,7 @@ use crate::{
     errors::{ours, refusal},
     follow, inspect,
     journal::{Append, Journals, Recover},
+    keep::{Keep, backup, erase, export, restore, verify},
     search::Search,
     signer::Signer,
     volumes::{self, commit::Gathering, history, names::Names, walk},
@@ -39,6 +40,7 @@ pub(crate) struct Service {
     directory: PathBuf,
     names: Names,
     gathering: Gathering,
+    keep: Keep,
 }
 
 /// Answers until the supervisor has gone or wants no more; then signs what is left.
@@ -64,8 +66,8 @@ impl Service {
         search: Search,
     ) -> Service {
         let names = Names::new(replica.clone());
-        let (bindings, gathering) = (Bindings::default(), Gathering::default());
-        Service { replica, writer, journals, signer, search, bindings, directory, names, gathering }
+        let (bindings, gathering, keep) = (Bindings::default(), Gathering::default(), Keep::default());
+        Service { replica, writer, journals, signer, search, bindings, directory, names, gathering, keep }
     }
 
     async fn answer(&self, incoming: Incoming) {
@@ -197,6 +199,48 @@ impl Service {
             Ok(Request::ListHeads(_)) => read::<wire::ListHeads>(incoming, async { inspect::heads(replica) }).await,
             Ok(Request::Measure(_)) => {
                 read::<wire::Measure>(incoming, inspect::measure(replica, names, &self.directory)).await;
+            }
+            Ok(Request::Erase(request)) => {
+                self.write::<wire::Erase>(incoming, erase::erase(replica, writer, journals, who.0, request)).await;
+            }
+            Ok(Request::VerifyAll(_)) => {
+                let reply = incoming.reply::<wire::VerifyAll>();
+                let result = verify::all(replica, &self.keep, &reply).await;
+                reply.finish(result);
+            }
+            Ok(Request::FindBackup(_)) => read::<wire::FindBackup>(incoming, backup::folder(replica, &self.signer)).await,
+            Ok(Request::BeginBackup(_)) => {
+                let mut reply = incoming.reply::<wire::BeginBackup>();
+                let result = backup::begin(replica, &self.keep, &mut reply).await;
+                reply.finish(result);
+            }
+            Ok(Request::NextPack(_)) => {
+                let reply = incoming.reply::<wire::NextPack>();
+                let result = backup::next(&self.keep, &reply).await;
+                reply.finish(result);
+            }
+            Ok(Request::EndBackup(request)) => {
+                let reply = incoming.reply::<wire::EndBackup>();
+                let result = backup::end(replica, &self.signer, &self.keep, request, &reply).await;
+                reply.finish(result);
+            }
+            Ok(Request::OpenPoint(request)) => {
+                let mut reply = incoming.reply::<wire::OpenPoint>();
+                let result = restore::open(replica, &self.keep, &self.directory, request, &mut reply).await;
+                reply.finish(result);
+            }
+            Ok(Request::TakePack(request)) => {
+                let mut reply = incoming.reply::<wire::TakePack>();
+                let result = restore::take(replica, writer, &self.keep, request, &mut reply).await;
+                reply.finish(result);
+            }
+            Ok(Request::EndRestore(_)) => {
+                read::<wire::EndRestore>(incoming, restore::end(replica, writer, &self.keep, &self.directory)).await;
+            }
+            Ok(Request::Export(request)) => {
+                let reply = incoming.reply::<wire::Export>();
+                let result = export::export(replica, &self.signer, request, &reply).await;
+                reply.finish(result);
             }
             Err(refusal) => incoming.refuse(&refusal),
         }

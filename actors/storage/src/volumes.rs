@@ -55,6 +55,11 @@ pub(crate) async fn read(replica: &Replica, request: ReadFile, reply: &Reply<Rea
     Ok(FileFound { length })
 }
 
+/// The thing that the events of a file are about which this role may erase.
+pub(crate) fn erasable(replica: &Replica, role: Role, path: &str) -> Result<[u8; 16], Refusal> {
+    Ok(admit(role, Act::Write, path)?.entity(replica))
+}
+
 pub(crate) async fn list(names: &Names, role: Role, request: &ListFiles) -> Result<Files, Refusal> {
     let limit = usize::from(request.limit.clamp(1, MAX_PAGE));
     let ListFiles { prefix, after, .. } = request;

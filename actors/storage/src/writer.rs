@@ -25,9 +25,14 @@ const FOLLOWED: usize = 1024;
 enum Waiting {
     /// It shares a transaction with what waits beside it.
     Shared(Work),
+    /// Something that has transactions of its own.
+    Task(Task),
     /// All of these or none, in a transaction of their own.
     Alone { drafts: Vec<Draft>, uploads: Vec<Checkpoint>, answer: oneshot::Sender<Result<(), Refusal>> },
 }
+
+/// What is done with the writer, and hands its result to whoever waits for it.
+type Task = Box<dyn FnOnce(&mut Writer) + Send>;
 
 enum Work {
     /// With what is the end of an upload, if the draft refers to one.
@@ -98,6 +103,25 @@ impl WriterHandle {
         answered.await.map_err(|error| ours("hear from the writing thread", &error))?
     }
 
+    /// Does something with the writer that has transactions of its own. Others wait meanwhile, so it is to be short.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        task: impl FnOnce(&mut Writer) -> Result<T, ReplicaError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        // Who asked may have gone; what was asked for is done all the same.
+        let task: Task = Box::new(move |writer| drop(answer.send(task(writer))));
+        self.send(Waiting::Task(task)).await?;
+        let result = answered.await.map_err(|error| ours("hear from the writing thread", &error))?;
+        result.map_err(|error| refusal(&error))
+    }
+
+    /// Tells all who follow of something that was kept without being appended.
+    pub(crate) fn tell(&self, one: Kept) {
+        // Nobody may be following.
+        let _ = self.kept.send(one);
+    }
+
     /// Takes down a step of an upload. Blocks: for threads that may.
     pub(crate) fn upload(&self, step: UploadStep) -> Result<(), Refusal> {
         let (answer, answered) = oneshot::channel();
@@ -142,8 +166,8 @@ fn write(mut writer: Writer, mut waiting: mpsc::Receiver<Waiting>, kept: &broadc
         while let Some(one) = next {
             match one {
                 Waiting::Shared(work) => together.push(work),
-                Waiting::Alone { drafts, uploads, answer } => {
-                    alone = Some((drafts, uploads, answer));
+                other => {
+                    alone = Some(other);
                     break;
                 }
             }
@@ -155,9 +179,13 @@ fn write(mut writer: Writer, mut waiting: mpsc::Receiver<Waiting>, kept: &broadc
         if !together.is_empty() {
             commit(&mut writer, &mut together, kept);
         }
-        if let Some((drafts, uploads, answer)) = alone {
-            // Who asked may have gone; what was asked for is done all the same.
-            let _ = answer.send(commit_all(&mut writer, &drafts, &uploads, kept));
+        match alone {
+            Some(Waiting::Alone { drafts, uploads, answer }) => {
+                // Who asked may have gone; what was asked for is done all the same.
+                let _ = answer.send(commit_all(&mut writer, &drafts, &uploads, kept));
+            }
+            Some(Waiting::Task(task)) => task(&mut writer),
+            Some(Waiting::Shared(_)) | None => {}
         }
     }
 }

@@ -1,111 +1,62 @@
-//! Backups, checks and exports of the archive. A pack is a sealed file that never changes; who carries it to where it is
-//! kept sees nothing of what is in it.
+//! Keeping what is kept: erasing for good, looking at everything, backups, restoring and exporting. The methods are listed
+//! with the archive's own in `storage.rs`.
+//!
+//! Who asks carries sealed files between the archive and the place of the backups, and sees nothing of what is in them.
 
 use bincode::{Decode, Encode};
 
-/// Most names in one question.
-pub const MAX_NAMES: usize = 500;
+use crate::id::ConversationId;
 
-/// Where does a backup stand? Everything is signed before this is answered, as far as it can be.
+/// Most files of one backup that are told of.
+pub const MAX_PACKS: usize = 1 << 20;
+
+/// Largest file of a point, in bytes.
+pub const MAX_POINT: u64 = 256 << 20;
+
+/// Erase this for good: what it says, its keys and its large content. It stays known that there was something.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Erase {
+    /// What.
+    pub what: EraseWhat,
+}
+
+/// What is erased.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum EraseWhat {
+    /// A conversation, with everything that was said and given in it; its id is never used again.
+    Conversation(ConversationId),
+    /// A file with all its versions, by its whole path; the path can be used again.
+    File(String),
+}
+
+/// It is erased.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct BackupState;
-
-/// Where it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct BackupPoint {
-    /// The folder of this archive's packs, which tells nobody whose it is.
-    pub folder: String,
-    /// The place of the newest event that can be packed.
-    pub newest: u64,
-    /// What everything comes to, sealed: another archive that holds the same says so (see [`CompareState`]).
-    pub seal: Vec<u8>,
+pub struct Erased {
+    /// Events that said something and say nothing now.
+    pub events: u64,
+    /// Chunks of large content that nothing else had.
+    pub chunks: u64,
 }
 
-/// Pack what is after one place, up to another, and give the file out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct MakePack {
-    /// After this place; 0 for the first.
-    pub after: u64,
-    /// Up to this place and with it.
-    pub to: u64,
-}
-
-/// A pack was made.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Packed {
-    /// What it is called; `None` if there was nothing to pack, and then nothing was sent.
-    pub name: Option<String>,
-    /// Bytes of the file, all of which have been sent.
-    pub length: u64,
-}
-
-/// Which of these packs hold something that has been erased since?
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct FindStalePacks {
-    /// Their names, at most [`MAX_NAMES`].
-    pub names: Vec<String>,
-}
-
-/// These do, and must be made anew.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct StalePacks {
-    /// Their names.
-    pub names: Vec<String>,
-}
-
-/// Take in what is in a pack. What is there already is there once.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct TakePack {
-    /// What it is called.
-    pub name: String,
-    /// Bytes of the file, all of which follow.
-    pub length: u64,
-}
-
-/// What came of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
-pub struct TookPack {
-    /// Events that were not there.
-    pub new: u64,
-    /// Events that were.
-    pub known: u64,
-    /// Events that wait for others of their author, which are in another pack.
-    pub waiting: u64,
-    /// Damaged events that were made whole by it.
-    pub mended: u64,
-    /// Events that were not taken, and why the first of them was not.
-    pub refused: u64,
-    /// See `refused`.
-    pub why: String,
-}
-
-/// Does this archive come to the same as the one that made this seal?
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct CompareState {
-    /// As it was in [`BackupPoint`].
-    pub seal: Vec<u8>,
-}
-
-/// Whether it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Compared {
-    /// Every event, view and erasure is the same.
-    pub same: bool,
-}
-
-/// Look at everything that is kept: ids, signatures, seals, digests and views.
+/// Look at everything: every id, signature, place in a chain, key, seal and digest, every view, every chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct VerifyAll;
 
 /// Something is not what was written.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct DamageFound {
-    /// Its place; 0 for what has none.
-    pub position: u64,
-    /// The id of the event, if it can be told.
-    pub event: Option<[u8; 32]>,
-    /// What is wrong with it.
+    /// What is wrong.
     pub what: String,
+    /// The event, as far as anything still tells.
+    pub event: Option<[u8; 32]>,
+    /// Its place in this archive.
+    pub position: Option<u64>,
+    /// The conversation, file or other thing it is about.
+    pub entity: Option<[u8; 16]>,
+    /// What that is called: the title of a conversation, the path of a file.
+    pub name: Option<String>,
+    /// The file of the archive that holds it, and its first byte there.
+    pub lies: Option<(String, u64)>,
 }
 
 /// What was looked at.
@@ -113,23 +64,205 @@ pub struct DamageFound {
 pub struct VerifiedAll {
     /// Events.
     pub events: u64,
-    /// Bodies that were opened.
-    pub bodies: u64,
-    /// Events that are not signed yet.
+    /// Of those, erased ones.
+    pub erased: u64,
+    /// Of those, without a signature yet.
     pub unsigned: u64,
-    /// Things that are damaged, all of which have been named.
+    /// Views.
+    pub views: u64,
+    /// Chunks of large content.
+    pub chunks: u64,
+    /// Things that are damaged, all of which were named.
     pub damaged: u64,
 }
 
-/// Give everything out as it can be read by anybody: a line of JSON for each thing, oldest first.
+/// Where do this archive's backups lie? Everything is signed before this is answered, as far as it can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Export;
+pub struct FindBackup;
+
+/// There.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct BackupFolder {
+    /// The name of a folder, which tells nobody whose it is.
+    pub name: [u8; 16],
+}
+
+/// Begin a backup, in place of one that was begun before. What follows is what is known of the last one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct BeginBackup;
+
+/// What is known of the last backup.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum BackupPiece {
+    /// A part of the file of its point; the parts come in order.
+    Point(Vec<u8>),
+    /// A pack that is there.
+    Pack {
+        /// What it is called.
+        name: [u8; 16],
+        /// Its length.
+        length: u64,
+    },
+}
+
+/// What a file of a backup is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct PackName(pub [u8; 16]);
+
+/// A backup was begun. The packs that it takes over were named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct BackupBegun {
+    /// Whether there was a last one that can be read and is this device's.
+    pub goes_on: bool,
+}
+
+/// Make the next pack of the backup that was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct NextPack;
+
+/// A pack was made and given out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Packed {
+    /// What it is called; nothing if all is packed, and then nothing was given out.
+    pub name: Option<PackName>,
+    /// Bytes of the file.
+    pub length: u64,
+}
+
+/// Make the point of the backup that was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct EndBackup {
+    /// Make it though more has been kept meanwhile.
+    pub last: bool,
+}
+
+/// A point was made and given out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct BackupEnded {
+    /// What it is called; nothing if more has been kept meanwhile: there are more packs to make.
+    pub name: Option<PackName>,
+    /// Bytes of the file.
+    pub length: u64,
+    /// Events in the backup.
+    pub events: u64,
+    /// Chunks in it.
+    pub chunks: u64,
+    /// Bytes of its packs.
+    pub bytes: u64,
+    /// Chunks that could not be read and are not in it.
+    pub unreadable: u64,
+}
+
+/// Read a point. Its file follows; without one, what is told of it is nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct OpenPoint {
+    /// What for.
+    pub why: PointFor,
+}
+
+/// What a point is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum PointFor {
+    /// To know which it is.
+    Looking,
+    /// To put everything back into this archive, which must be empty, or have been so when it was begun.
+    Restoring,
+    /// To put back what the last [`VerifyAll`] found damaged.
+    Mending,
+}
+
+/// What is in a point. The packs that are needed were named, in the order in which they are to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PointOpened {
+    /// Whether it can be read and is of this space.
+    pub readable: bool,
+    /// When it was made, in milliseconds since 1970.
+    pub made_ms: u64,
+    /// Events in it.
+    pub events: u64,
+    /// Chunks in it.
+    pub chunks: u64,
+    /// Bytes of its packs.
+    pub bytes: u64,
+}
+
+/// Take in what is in a pack, whose file follows. What is there already is there once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct TakePack {
+    /// What it is called.
+    pub name: PackName,
+    /// How.
+    pub how: TakeHow,
+}
+
+/// How a pack is taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum TakeHow {
+    /// Each author's events one after the other; what has no place yet waits for another pack.
+    Whole,
+    /// What there is, though something before it is lost.
+    WithGaps,
+    /// Only what is damaged here.
+    Mending,
+}
+
+/// What came of a pack.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct TookPack {
+    /// Why nothing of it was taken, if it is not a pack.
+    pub bad: Option<String>,
+    /// Events that were put where they were missing.
+    pub events: u64,
+    /// Events that wait for others, which must be in another pack.
+    pub waiting: u64,
+    /// Events that were refused.
+    pub refused: u64,
+    /// Why the first of them was.
+    pub why: String,
+    /// Chunks that were put where they were missing.
+    pub chunks: u64,
+}
+
+/// Everything that can be put back is back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct EndRestore;
+
+/// How what is here now compares to the point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Restored {
+    /// Whether everything is what it was; nothing if the point does not say what it was.
+    pub same: Option<bool>,
+    /// Events that are here.
+    pub events: u64,
+    /// Conversations.
+    pub conversations: u64,
+}
+
+/// Give everything out as anybody can read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Export {
+    /// Only this conversation.
+    pub conversation: Option<ConversationId>,
+}
+
+/// A piece of an export.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum ExportPiece {
+    /// Bytes of the lines.
+    Lines(Vec<u8>),
+    /// A file of large content begins, under the hash of what is in it.
+    File([u8; 32]),
+    /// Bytes of it.
+    Bytes(Vec<u8>),
+}
 
 /// Everything was given out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Exported {
-    /// Things.
-    pub items: u64,
-    /// Things that cannot be read, and are missing.
+    /// Events.
+    pub events: u64,
+    /// Files of large content.
+    pub files: u64,
+    /// Things that cannot be read and are missing.
     pub damaged: u64,
 }

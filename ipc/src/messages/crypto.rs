@@ -16,6 +16,7 @@ crate::service! {
         6 SignEvents -> Signatures;
         7 Lend -> Lease (sensitive);
         8 ReleaseApiKey -> ApiKey (sensitive);
+        20 UnlockAnew -> Unlocked (sensitive);
     }
 }
 
@@ -23,6 +24,16 @@ crate::service! {
 /// same words whether the name, the password or both are unknown.
 #[derive(Encode, Decode)]
 pub struct Unlock {
+    /// The name, in UTF-8.
+    pub user: Secret,
+    /// The password, in UTF-8.
+    pub password: Secret,
+}
+
+/// Open the space of this pair as another device: a new device key takes the place of the one in the file of keys, which is
+/// a copy of that of a device that may still be in use. A pair that opens nothing is refused, and nothing is made.
+#[derive(Encode, Decode)]
+pub struct UnlockAnew {
     /// The name, in UTF-8.
     pub user: Secret,
     /// The password, in UTF-8.

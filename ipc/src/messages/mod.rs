@@ -4,6 +4,7 @@
 //! meaningful. Types on disk are `replica`'s own. No type is recursive, and no sequence has elements of size zero.
 
 pub mod agent;
+pub mod backup;
 pub mod chat;
 pub mod code;
 pub mod common;

@@ -6,7 +6,7 @@ use super::{
     chat::{Attached, Author, Message, Usage},
     common::{Chunk, Done},
 };
-pub use super::{inspect::*, volumes::*};
+pub use super::{backup::*, inspect::*, volumes::*};
 use crate::id::{AttachmentId, ConversationId, MessageId, TurnId, UploadId};
 
 crate::service! {
@@ -44,6 +44,16 @@ crate::service! {
         50 ShowObject -> ObjectShown;
         51 ListHeads -> Heads;
         52 Measure -> Measured;
+        58 Erase -> Erased;
+        59 VerifyAll -> VerifiedAll, down DamageFound;
+        60 FindBackup -> BackupFolder;
+        61 BeginBackup -> BackupBegun, up BackupPiece, down PackName;
+        62 NextPack -> Packed, down Chunk;
+        63 EndBackup -> BackupEnded, down Chunk;
+        64 OpenPoint -> PointOpened, up Chunk, down PackName;
+        65 TakePack -> TookPack, up Chunk;
+        66 EndRestore -> Restored;
+        67 Export -> Exported, down ExportPiece;
     }
 }
 

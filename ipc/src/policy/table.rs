@@ -22,6 +22,7 @@ policy! {
     Cli     -> supervisor::AllowPorts:          KIB,                  2,       5,      15,  NONE;
     Cli     -> crypto::Unlock:                  16 * KIB,             1,       2,      60,  NONE;
     Cli     -> crypto::Deploy:                  16 * KIB,             1,       2,      60,  NONE;
+    Cli     -> crypto::UnlockAnew:              16 * KIB,             1,       2,      60,  NONE;
     Cli     -> crypto::Lock:                    KIB,                  1,       5,      15,  NONE;
     Cli     -> crypto::KeyStatus:               KIB,                  2,      50,       5,  NONE;
     Cli     -> crypto::Lend:                    16 * KIB,             4,      10,       5,  NONE;
@@ -52,6 +53,16 @@ policy! {
     Cli     -> storage::ShowObject:             KIB,                  4,     100,      30,  PRIVATE;
     Cli     -> storage::ListHeads:              KIB,                  4,     100,      30,  NONE;
     Cli     -> storage::Measure:                KIB,                  1,      10,     600,  NONE;
+    Cli     -> storage::Erase:                  8 * KIB,              1,      50,     600,  NONE;
+    Cli     -> storage::VerifyAll:              KIB,                  1,       5,   86400,  PRIVATE;
+    Cli     -> storage::FindBackup:             KIB,                  1,      10,      60,  NONE;
+    Cli     -> storage::BeginBackup:            KIB,                  1,      10,    3600,  NONE;
+    Cli     -> storage::NextPack:               KIB,                  1,     500,     600,  NONE;
+    Cli     -> storage::EndBackup:              KIB,                  1,      50,    3600,  NONE;
+    Cli     -> storage::OpenPoint:              KIB,                  1,     100,    3600,  NONE;
+    Cli     -> storage::TakePack:               KIB,                  1,     500,     600,  NONE;
+    Cli     -> storage::EndRestore:             KIB,                  1,      10,    3600,  NONE;
+    Cli     -> storage::Export:                 KIB,                  1,       5,   86400,  PRIVATE;
     Cli     -> agent::Take:                     MIB,                  4,      20,    3600,  BOTH;
     Cli     -> agent::ListSkills:               KIB,                  2,      50,      30,  NONE;
     Cli     -> agent::ShowSkill:                KIB,                  2,      50,      30,  NONE;

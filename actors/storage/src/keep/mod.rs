@@ -1,0 +1,60 @@
+//! Keeping what is kept, and letting go of it: erasing for good, looking at everything, backups, putting them back, exports.
+//!
+//! Who asks is the person's command line. It carries sealed files to a place that is not known here and back; what a pack
+//! holds, which one comes next and whether one is needed is decided here.
+
+pub(crate) mod backup;
+pub(crate) mod erase;
+pub(crate) mod export;
+pub mod proof;
+mod readable;
+pub(crate) mod restore;
+pub(crate) mod scrub;
+pub(crate) mod verify;
+
+use std::{
+    cell::RefCell,
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
+
+use ipc::Refusal;
+use replica::{
+    ReplicaError,
+    backup::{Plan, Point},
+};
+use tokio::task::spawn_blocking;
+
+use crate::errors::{ours, refusal};
+
+/// What is remembered between the calls of one backup, one restoring or one mending.
+#[derive(Default)]
+pub(crate) struct Keep {
+    /// The backup that is being made. Used on other threads, one after the other.
+    plan: RefCell<Option<Arc<Mutex<Plan>>>>,
+    /// The point that is being put back.
+    point: RefCell<Option<Point>>,
+    /// What the last look at everything found.
+    damage: RefCell<Damage>,
+}
+
+/// What is damaged.
+#[derive(Clone, Default)]
+struct Damage {
+    /// Places of events.
+    places: Vec<u64>,
+    chunks: HashSet<[u8; 16]>,
+    /// Views or indexes.
+    derived: bool,
+}
+
+/// Does on another thread what reads much.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, ReplicaError> + Send + 'static) -> Result<T, Refusal> {
+    let done = spawn_blocking(work).await.map_err(|error| ours("wait for the thread that reads", &error))?;
+    done.map_err(|error| refusal(&error))
+}
+
+/// Lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,95 @@
+//! What an event says, in JSON that other programs can read. It is made from the signed bytes alone, so whoever checks an
+//! export makes it again and compares.
+
+use replica::body::{Author, Body, Outcome, Part, Status};
+use serde_json::{Value, json};
+
+use super::hex;
+
+/// Every field of a body. Large content is named by its hash; a file of that name lies beside the export.
+pub(crate) fn readable(body: &Body) -> Value {
+    match body {
+        Body::Conversation(title) | Body::Title(title) => json!({ "title": title.title }),
+        Body::Message(message) => json!({
+            "message": hex(&message.id),
+            "turn": hex(&message.turn),
+            "author": match message.author { Author::Person => "person", Author::Assistant => "assistant" },
+            "parts": message.parts.iter().map(part).collect::<Vec<_>>(),
+            "attachments": message
+                .attachments
+                .iter()
+                .map(|file| json!({ "attachment": hex(&file.id), "name": file.name, "length": file.length }))
+                .collect::<Vec<_>>(),
+            "status": match message.status {
+                Status::Complete => "complete",
+                Status::Stopped => "stopped",
+                Status::Interrupted => "interrupted",
+            },
+            "made_by": message.made_by,
+        }),
+        Body::Trace(trace) => json!({
+            "turn": hex(&trace.turn),
+            "goal": trace.goal,
+            "skill": trace.skill,
+            "model": trace.model,
+            "steps": trace
+                .steps
+                .iter()
+                .map(|step| json!({
+                    "tool": step.tool,
+                    "input": step.input,
+                    "output": step.output,
+                    "ok": step.ok,
+                    "millis": step.millis,
+                }))
+                .collect::<Vec<_>>(),
+            "outcome": match trace.outcome {
+                Outcome::Answered => "answered",
+                Outcome::Stopped => "stopped",
+                Outcome::Failed => "failed",
+            },
+            "millis": trace.millis,
+            "tokens_in": trace.tokens_in,
+            "tokens_out": trace.tokens_out,
+        }),
+        Body::Attachment(attachment) => json!({
+            "attachment": attachment.id.map(|id| hex(&id)),
+            "content": content(body, &attachment.bytes),
+        }),
+        Body::File(file) => json!({
+            "path": file.path,
+            "content": content(body, &file.bytes),
+            "commit": file.commit.as_ref().map(|commit| json!({ "id": hex(&commit.id), "message": commit.message })),
+        }),
+        Body::FileRemoved(removed) => json!({
+            "path": removed.path,
+            "commit": removed.commit.as_ref().map(|commit| json!({ "id": hex(&commit.id), "message": commit.message })),
+        }),
+        Body::Erase(erase) => json!({
+            "erased": hex(&erase.entity),
+            "event": erase.event.map(|event| hex(&event)),
+            "until": erase.until,
+        }),
+        Body::Change(change) => {
+            json!({ "operations": change.operations.iter().map(|operation| format!("{operation:?}")).collect::<Vec<_>>() })
+        }
+        Body::Unknown(_) => Value::Null,
+    }
+}
+
+fn part(part: &Part) -> Value {
+    match part {
+        Part::Text(text) => json!({ "text": text }),
+        Part::Thinking(text, seal) => json!({ "thinking": text, "seal": seal }),
+        Part::Call(id, name, arguments) => json!({ "call": id, "name": name, "arguments": arguments }),
+        Part::Result(call, ok, text) => json!({ "result": call, "ok": ok, "text": text }),
+    }
+}
+
+fn content(body: &Body, bytes: &[u8]) -> Value {
+    match (body.blob(), std::str::from_utf8(bytes)) {
+        (Some(blob), _) => json!({ "length": blob.length, "blake3": hex(&blob.hash) }),
+        (None, Ok(text)) => json!({ "length": bytes.len(), "text": text }),
+        (None, Err(_)) => json!({ "length": bytes.len(), "hex": hex(bytes) }),
+    }
+}

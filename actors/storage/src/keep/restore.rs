@@ -1,0 +1,221 @@
+//! Putting a backup back: everything into an archive that has nothing, or what is damaged into one that has it.
+//!
+//! A mark in the directory says that a restoring was begun and has not ended, so that one that was cut off can go on though
+//! the archive is not empty any more.
+
+use std::{fs, io, path::Path};
+
+use ipc::{
+    Code, Refusal,
+    endpoint::Reply,
+    messages::{
+        common::Chunk,
+        storage::{MAX_POINT, OpenPoint, PackName, PointFor, PointOpened, Restored, TakeHow, TakePack, TookPack},
+    },
+    service::Method,
+};
+use replica::{
+    Kept, Replica, ReplicaError, Taken, Writer,
+    backup::{Inside, MAX_PACK, Point},
+};
+
+use super::{Damage, Keep, aside};
+use crate::{errors::refusal, writer::WriterHandle};
+
+/// In the directory of the archive while a restoring is not done.
+const MARK: &str = "restoring";
+
+/// Events of a pack that are taken in one transaction.
+const TOGETHER: usize = 1024;
+
+async fn receive<M: Method<Up = Chunk>>(reply: &mut Reply<M>, most: u64) -> Result<Vec<u8>, Refusal> {
+    let mut file = Vec::new();
+    while let Some(piece) = reply.next().await {
+        file.extend_from_slice(&piece?.0);
+        if file.len() as u64 > most {
+            return Err(Refusal::new(Code::NotKeepable, "no file of a backup is as large as this"));
+        }
+    }
+    Ok(file)
+}
+
+/// Reads a point and names the packs that are needed.
+pub(crate) async fn open(
+    replica: &Replica,
+    keep: &Keep,
+    directory: &Path,
+    request: OpenPoint,
+    reply: &mut Reply<OpenPoint>,
+) -> Result<PointOpened, Refusal> {
+    let file = receive(reply, MAX_POINT).await?;
+    let point = replica.open_point(&file).ok();
+    let opened = PointOpened {
+        readable: point.is_some(),
+        made_ms: point.as_ref().map_or(0, |point| point.made),
+        events: point.as_ref().map_or(0, |point| point.events.iter().map(|pack| pack.count).sum()),
+        chunks: point.as_ref().map_or(0, |point| point.chunks.iter().map(|pack| pack.names().len() as u64).sum()),
+        bytes: point.as_ref().map_or(0, bytes),
+    };
+    let names = match request.why {
+        PointFor::Looking => Vec::new(),
+        PointFor::Restoring => {
+            begin(replica, directory)?;
+            point.iter().flat_map(all).collect()
+        }
+        PointFor::Mending => point.iter().flat_map(|point| needed(point, &keep.damage.borrow(), &replica.device())).collect(),
+    };
+    if request.why != PointFor::Looking {
+        *keep.point.borrow_mut() = point;
+    }
+    for name in names {
+        if !reply.send(&PackName(name)).await? {
+            break;
+        }
+    }
+    Ok(opened)
+}
+
+fn bytes(point: &Point) -> u64 {
+    point.events.iter().map(|pack| pack.length).chain(point.chunks.iter().map(|pack| pack.length)).sum()
+}
+
+/// Events first, so that no chunk is ever there that nothing names.
+fn all(point: &Point) -> Vec<[u8; 16]> {
+    point.events.iter().map(|pack| pack.name).chain(point.chunks.iter().map(|pack| pack.name)).collect()
+}
+
+/// The packs that may have what is damaged. Places mean something only to the device that made the point.
+fn needed(point: &Point, damage: &Damage, device: &[u8; 32]) -> Vec<[u8; 16]> {
+    let holds = |first: u64, last: u64| {
+        let mut places = damage.places.iter();
+        if point.device == *device { places.any(|place| (first..=last).contains(place)) } else { places.next().is_some() }
+    };
+    let events = point.events.iter().filter(|pack| holds(pack.first, pack.last)).map(|pack| pack.name);
+    let chunks = point.chunks.iter().filter(|pack| pack.names().iter().any(|name| damage.chunks.contains(name)));
+    events.chain(chunks.map(|pack| pack.name)).collect()
+}
+
+fn begin(replica: &Replica, directory: &Path) -> Result<(), Refusal> {
+    let cannot = |error: io::Error| refusal(&error.into());
+    let mark = directory.join(MARK);
+    if mark.try_exists().map_err(cannot)? {
+        return Ok(());
+    }
+    let (events, _, _) = replica.snapshot().and_then(|snapshot| snapshot.counts()).map_err(|error| refusal(&error))?;
+    if events > 0 {
+        return Err(Refusal::new(
+            Code::NotKeepable,
+            format!("this place is not empty: {events} events are kept in it already; restore into an empty one, which --data-dir names"),
+        ));
+    }
+    fs::File::create(&mark).and_then(|mark| mark.sync_all()).map_err(cannot)?;
+    fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(cannot)
+}
+
+/// Takes a pack in.
+pub(crate) async fn take(
+    replica: &Replica,
+    writer: &WriterHandle,
+    keep: &Keep,
+    request: TakePack,
+    reply: &mut Reply<TakePack>,
+) -> Result<TookPack, Refusal> {
+    let file = receive(reply, MAX_PACK).await?;
+    let name = request.name.0;
+    let opening = replica.clone();
+    let inside = aside(move || Ok(opening.open_pack(&name, &file))).await?;
+    let mut took = TookPack::default();
+    match inside {
+        Err(bad) => took.bad = Some(bad.to_string()),
+        Ok(Inside::Events(parcels)) => {
+            let mut rest = parcels;
+            while !rest.is_empty() {
+                let later = rest.split_off(rest.len().min(TOGETHER));
+                let some = std::mem::replace(&mut rest, later);
+                match request.how {
+                    TakeHow::Mending => took.events += writer.run(move |writer| writer.mend(&some)).await?,
+                    how => {
+                        let taken = writer.run(move |writer| match how {
+                            TakeHow::WithGaps => writer.take_over_gaps(&some),
+                            _ => writer.take(&some),
+                        });
+                        count(&taken.await?, &mut took, writer);
+                    }
+                }
+            }
+        }
+        Ok(Inside::Chunks(chunks)) => {
+            let again = match request.how {
+                TakeHow::Mending => keep.damage.borrow().chunks.clone(),
+                _ => Default::default(),
+            };
+            let mending = request.how == TakeHow::Mending;
+            let put = move |writer: &mut Writer| -> Result<u64, ReplicaError> {
+                let mut chunks = chunks;
+                if mending {
+                    chunks.retain(|(name, _)| again.contains(name));
+                }
+                writer.put_chunks(&chunks, &again)
+            };
+            took.chunks = writer.run(put).await?;
+        }
+    }
+    Ok(took)
+}
+
+fn count(taken: &[Result<Taken, replica::Unfit>], took: &mut TookPack, writer: &WriterHandle) {
+    for one in taken {
+        let kept: Option<Kept> = match one {
+            Ok(Taken::Kept(kept) | Taken::Bare(kept) | Taken::Filled(kept)) => Some(*kept),
+            Ok(Taken::Known) => None,
+            Ok(Taken::Gap(_)) => {
+                took.waiting += 1;
+                None
+            }
+            Ok(Taken::Fork(_) | Taken::Cloned(_)) => {
+                refuse(took, "another event has its number".to_owned());
+                None
+            }
+            Err(unfit) => {
+                refuse(took, unfit.to_string());
+                None
+            }
+        };
+        if let Some(kept) = kept {
+            took.events += 1;
+            writer.tell(kept);
+        }
+    }
+}
+
+fn refuse(took: &mut TookPack, why: String) {
+    if took.refused == 0 {
+        took.why = why;
+    }
+    took.refused += 1;
+}
+
+/// Compares what is here with the point; makes derived things anew where that was found to be needed.
+pub(crate) async fn end(replica: &Replica, writer: &WriterHandle, keep: &Keep, directory: &Path) -> Result<Restored, Refusal> {
+    let mending = {
+        let damage = keep.damage.take();
+        damage.derived || !damage.places.is_empty()
+    };
+    if mending {
+        // What was folded while something was damaged may lack it.
+        writer.run(Writer::rebuild).await?;
+    }
+    let expected = keep.point.take().and_then(|point| point.fingerprint);
+    let looking = replica.clone();
+    let (found, events, conversations) = aside(move || {
+        let snapshot = looking.snapshot()?;
+        let (events, _, conversations) = snapshot.counts()?;
+        Ok((snapshot.fingerprint()?, events, conversations))
+    })
+    .await?;
+    match fs::remove_file(directory.join(MARK)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(refusal(&error.into())),
+        _ => {}
+    }
+    Ok(Restored { same: expected.map(|expected| expected == found), events, conversations })
+}

@@ -1,0 +1,192 @@
+//! Looking at everything that is kept and naming what is not as it was written. In pieces, each with a snapshot of
+//! milliseconds, on a thread of its own.
+
+use std::collections::HashSet;
+
+use ipc::{
+    Refusal,
+    endpoint::Reply,
+    messages::storage::{DamageFound, VerifiedAll, VerifyAll},
+};
+use replica::{
+    Damaged, Replica, ReplicaError, Snapshot, What,
+    body,
+};
+use tokio::sync::mpsc;
+
+use super::{Damage, Keep};
+use crate::errors::{ours, refusal};
+
+/// Events looked at in one snapshot.
+const SLICE: usize = 128;
+
+/// Findings on their way to who asked.
+const WAITING: usize = 16;
+
+pub(crate) async fn all(replica: &Replica, keep: &Keep, reply: &Reply<VerifyAll>) -> Result<VerifiedAll, Refusal> {
+    let (found, mut findings) = mpsc::channel(WAITING);
+    let replica = replica.clone();
+    let looking = tokio::task::spawn_blocking(move || {
+        let mut look = Look::new(replica);
+        // Nobody takes it any more.
+        let mut tell = |found_one: DamageFound| found.blocking_send(found_one).is_ok();
+        look.everything(&mut tell).map(|()| look)
+    });
+    while let Some(one) = findings.recv().await {
+        if !reply.send(&one).await? {
+            break;
+        }
+    }
+    drop(findings);
+    let look = looking.await.map_err(|error| ours("wait for the thread that looks", &error))?;
+    let look = look.map_err(|error| refusal(&error))?;
+    *keep.damage.borrow_mut() = look.damage;
+    Ok(look.verified)
+}
+
+/// A look at everything.
+pub(super) struct Look {
+    replica: Replica,
+    damage: Damage,
+    seen: HashSet<[u8; 16]>,
+    pub(super) verified: VerifiedAll,
+}
+
+impl Look {
+    pub(super) fn new(replica: Replica) -> Look {
+        let verified = VerifiedAll { events: 0, erased: 0, unsigned: 0, views: 0, chunks: 0, damaged: 0 };
+        Look { replica, damage: Damage::default(), seen: HashSet::new(), verified }
+    }
+
+    /// Goes on as long as `tell` says so.
+    fn everything(&mut self, tell: &mut dyn FnMut(DamageFound) -> bool) -> Result<(), ReplicaError> {
+        let mut after = 0;
+        while let Some(last) = self.events(after, SLICE, tell)? {
+            after = last;
+        }
+        self.views(tell)
+    }
+
+    /// Looks at some events after a place, and at the chunks they name; the last place, or nothing where there are no more.
+    pub(super) fn events(
+        &mut self,
+        after: u64,
+        limit: usize,
+        tell: &mut dyn FnMut(DamageFound) -> bool,
+    ) -> Result<Option<u64>, ReplicaError> {
+        let replica = self.replica.clone();
+        let snapshot = replica.snapshot()?;
+        let looked = snapshot.verify(after, limit)?;
+        if looked.events == 0 {
+            return Ok(None);
+        }
+        self.verified.events += looked.events;
+        self.verified.erased += looked.bare;
+        let bad: HashSet<u64> = looked.damaged.iter().map(|damaged| damaged.position).collect();
+        for damaged in &looked.damaged {
+            self.verified.damaged += 1;
+            match damaged.what {
+                What::Index => self.damage.derived = true,
+                _ => self.damage.places.push(damaged.position),
+            }
+            if !tell(found(&snapshot, damaged)) {
+                return Ok(None);
+            }
+        }
+        let mut blobs = Vec::new();
+        for position in after + 1..=looked.last {
+            if bad.contains(&position) {
+                continue;
+            }
+            let Some(event) = snapshot.after(position - 1, 1)?.pop().filter(|event| event.position == position) else { continue };
+            self.verified.unsigned += u64::from(event.signature.is_none());
+            if matches!(event.header.kind, body::ATTACHMENT | body::FILE)
+                && let Some(record) = snapshot.record(position)?
+                && let Some(blob) = record.body.blob()
+            {
+                blobs.push((event, blob.clone()));
+            }
+        }
+        let names: Vec<_> = blobs.iter().map(|(event, _)| name(&snapshot, event.header.kind, &event.header.entity)).collect();
+        drop(snapshot);
+        for ((event, blob), name) in blobs.into_iter().zip(names) {
+            for chunk in replica.damaged_chunks(&blob, &mut self.seen)? {
+                self.verified.damaged += 1;
+                self.damage.chunks.insert(chunk.name);
+                let found = DamageFound {
+                    what: chunk.what,
+                    event: Some(event.id),
+                    position: Some(event.position),
+                    entity: Some(event.header.entity),
+                    name: name.clone(),
+                    lies: chunk.place,
+                };
+                if !tell(found) {
+                    return Ok(None);
+                }
+            }
+        }
+        self.verified.chunks = self.seen.len() as u64;
+        Ok(Some(looked.last))
+    }
+
+    /// Looks at the views.
+    pub(super) fn views(&mut self, tell: &mut dyn FnMut(DamageFound) -> bool) -> Result<(), ReplicaError> {
+        let snapshot = self.replica.snapshot()?;
+        let counts = snapshot.statistics()?;
+        self.verified.views = counts.conversations + counts.files + counts.states;
+        for (what, entity) in snapshot.verify_views()? {
+            self.verified.damaged += 1;
+            self.damage.derived = true;
+            let found = DamageFound {
+                what: format!("the view of {what} does not open; it can be made anew from the events"),
+                event: None,
+                position: None,
+                entity: Some(entity),
+                name: None,
+                lies: None,
+            };
+            if !tell(found) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn found(snapshot: &Snapshot<'_>, damaged: &Damaged) -> DamageFound {
+    let event = damaged.id.and_then(|id| snapshot.event(&id).ok().flatten());
+    let entity = event.as_ref().map(|event| event.header.entity);
+    let what = match damaged.what {
+        What::Header => "its header is not what its id was made of",
+        What::Signature => "its signature is not its author's",
+        What::Chain => "its author's event before it is missing or another",
+        What::Key => "the key of what it is about does not open",
+        What::Body => "what it says does not open, or is not what its header tells of",
+        What::Index => "an index does not lead to it; it can be made anew from the events",
+    };
+    DamageFound {
+        what: what.to_owned(),
+        event: damaged.id,
+        position: Some(damaged.position),
+        entity,
+        name: event.and_then(|event| name(snapshot, event.header.kind, &event.header.entity)),
+        // Where in its file a row lies the database does not tell.
+        lies: None,
+    }
+}
+
+/// What people call the thing, if that can still be read.
+fn name(snapshot: &Snapshot<'_>, kind: u16, entity: &[u8; 16]) -> Option<String> {
+    match kind {
+        body::FILE | body::FILE_REMOVED => {
+            let page = snapshot.versions(entity, None, 1, 1).ok()?;
+            match page.items.into_iter().next()?.body? {
+                body::Body::File(file) => Some(file.path),
+                body::Body::FileRemoved(removed) => Some(removed.path),
+                _ => None,
+            }
+        }
+        _ => Some(snapshot.conversation(entity).ok()??.title),
+    }
+}
