@@ -175,11 +175,10 @@ impl Batch<'_> {
         }
         let follows = match header.sequence {
             1 => header.previous == [0; 32],
-            sequence => {
-                at(sequence - 1)?.is_none_or(|before| before.id == header.previous && before.header.clock < header.clock)
-            }
+            sequence => at(sequence - 1)?.is_none_or(|before| before.id == header.previous && before.header.clock < header.clock),
         };
-        let leads = at(header.sequence + 1)?.is_none_or(|after| after.header.previous == parcel.id && header.clock < after.header.clock);
+        let leads =
+            at(header.sequence + 1)?.is_none_or(|after| after.header.previous == parcel.id && header.clock < after.header.clock);
         Ok(follows && leads)
     }
 

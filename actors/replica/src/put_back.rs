@@ -2,12 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::{
-    Parcel, ReplicaError, Taken, Unfit, Writer,
-    blobs::place_value,
-    parcel::Verified,
-    tables::Table,
-};
+use crate::{Parcel, ReplicaError, Taken, Unfit, Writer, blobs::place_value, parcel::Verified, tables::Table};
 
 /// What came of trying to mend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,11 +55,7 @@ impl Writer {
     /// Puts back sealed chunks that are not here, and of those that are the ones in `again`. How many those were.
     ///
     /// A chunk opens only by what a manifest says of it, so whether it is what it was is seen when it is read.
-    pub fn put_chunks(
-        &mut self,
-        chunks: &[([u8; 16], Vec<u8>)],
-        again: &HashSet<[u8; 16]>,
-    ) -> Result<u64, ReplicaError> {
+    pub fn put_chunks(&mut self, chunks: &[([u8; 16], Vec<u8>)], again: &HashSet<[u8; 16]>) -> Result<u64, ReplicaError> {
         let replica = self.replica.clone();
         let txn = replica.read()?;
         let mut wanted = Vec::new();
@@ -76,9 +67,7 @@ impl Writer {
         drop(txn);
         let packs = &replica.blobs.packs;
         let mut places = Vec::with_capacity(wanted.len());
-        let placed = wanted.iter().try_for_each(|(name, sealed)| {
-            packs.append(sealed).map(|place| places.push((**name, place)))
-        });
+        let placed = wanted.iter().try_for_each(|(name, sealed)| packs.append(sealed).map(|place| places.push((**name, place))));
         let put = placed.and_then(|()| packs.sync(places.iter().map(|(_, place)| place.pack))).and_then(|()| {
             self.write(|batch| {
                 for (name, place) in &places {

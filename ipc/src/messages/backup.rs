@@ -132,7 +132,7 @@ pub struct Packed {
 /// Make the point of the backup that was begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct EndBackup {
-    /// Make it though more has been kept meanwhile.
+    /// Make it of what is packed, though there is more.
     pub last: bool,
 }
 
@@ -143,6 +143,8 @@ pub struct BackupEnded {
     pub name: Option<PackName>,
     /// Bytes of the file.
     pub length: u64,
+    /// Whether everything is in it. One that is made on the way is there for the next backup to go on from.
+    pub whole: bool,
     /// Events in the backup.
     pub events: u64,
     /// Chunks in it.
@@ -176,6 +178,8 @@ pub enum PointFor {
 pub struct PointOpened {
     /// Whether it can be read and is of this space.
     pub readable: bool,
+    /// Whether everything is in it that was there then.
+    pub whole: bool,
     /// When it was made, in milliseconds since 1970.
     pub made_ms: u64,
     /// Events in it.

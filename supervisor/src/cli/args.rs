@@ -1,5 +1,6 @@
 //! The command line as it is written and as it is explained.
 
+mod keep;
 mod place;
 mod tend;
 mod vol;
@@ -7,6 +8,7 @@ mod vol;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use keep::{Backup, BackupAction, EraseArgs, ExportArgs, Restore, VerifyArgs};
 pub use place::{PlaceAction, PlaceArgs};
 pub use tend::{Flight, Log, Tail};
 pub use vol::{Layers, ObjectsArgs, Vol, VolAction};
@@ -85,6 +87,16 @@ pub enum Command {
     Objects(ObjectsArgs),
     /// Count everything that is kept, and the room it takes
     Stats,
+    /// Erase conversations and files for good: what they say, their keys, what is found of them
+    Erase(EraseArgs),
+    /// Look at everything that is kept and name what is not as it was written; put it back from a backup
+    Verify(VerifyArgs),
+    /// Bring a backup up to date: sealed files in a folder, only what is new
+    Backup(Backup),
+    /// Put a backup back into an empty place
+    Restore(Restore),
+    /// Write everything to a file that any program can read and anybody can check
+    Export(ExportArgs),
     /// List the processes, or what is enforced on them
     Ps(Ps),
     /// Stay up, so that other commands are answered at once

@@ -7,7 +7,10 @@
 //! archive, calls no model and runs no script itself.
 
 mod args;
+mod backup;
 mod doctor;
+mod erase;
+mod export;
 mod flight;
 mod history;
 mod look;
@@ -18,6 +21,7 @@ mod policy;
 mod prove;
 mod ps;
 mod reset;
+mod restore;
 mod search;
 mod session;
 mod sign_in;
@@ -25,12 +29,13 @@ mod skills;
 mod stats;
 mod tail;
 mod turn;
+mod verify;
 mod vol;
 mod words;
 
 use std::{io::IsTerminal as _, process::ExitCode};
 
-use args::{Command, Common, Lamos};
+use args::{Command, Common, Lamos, VerifyArgs};
 use clap::{CommandFactory as _, Parser as _};
 use ipc::messages::{common::Done, crypto::Lock};
 use session::Session;
@@ -88,6 +93,8 @@ async fn command(lamos: Lamos) -> Outcome {
             Ok(())
         }
         Command::Man => Ok(clap_mangen::Man::new(Lamos::command()).render(&mut std::io::stdout())?),
+        Command::Verify(VerifyArgs { export: Some(file), .. }) => verify::export(common, &file),
+        Command::Restore(args) => restore::restore(common, args).await,
         attached => {
             let session = Session::open(common, matches!(attached, Command::Serve)).await?;
             let result = with_session(&session, common, attached).await;
@@ -111,6 +118,10 @@ async fn with_session(session: &Session, common: &Common, command: Command) -> O
         Command::Place(args) => place::place(session, args, common.json).await,
         Command::Objects(args) => objects::objects(session, common, args).await,
         Command::Stats => stats::stats(session, common).await,
+        Command::Erase(args) => erase::erase(session, common, args).await,
+        Command::Verify(args) => verify::verify(session, common, args).await,
+        Command::Backup(args) => backup::backup(session, common, args).await,
+        Command::Export(args) => export::export(session, common, args).await,
         Command::Lock => lock(session).await,
         Command::Serve => serve(session, common).await,
         _ => Err(Failure::new(exit::OURS, "failed to find the command")),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use ipc::{
-    Code,
+    Code, Refusal,
     messages::crypto::{Deploy, KeyState, KeyStatus, Unlock},
     secret::{MAX_SECRET, Secret},
 };
@@ -70,6 +70,25 @@ async fn open(session: &Session, user: &str, descriptor: Option<i32>) -> Result<
     let again = entries.next("Password again: ").map_err(|_| Failure::from(refusal))?;
     session.client.call(&Deploy { user: secret(user), password: secret(&again) }).await?;
     Ok(())
+}
+
+/// The name and the password of a space that is there already.
+pub fn entered(common: &Common) -> Result<(String, Zeroizing<String>), Failure> {
+    let user = common.user.clone().ok_or_else(|| Failure::new(exit::USAGE, "--user NAME says whose space it is"))?;
+    let password = Entries::new(common.password_fd)?.next("Password: ")?;
+    Ok((user, password))
+}
+
+/// Refuses for the public demo space, in these words.
+pub async fn refuse_demo(session: &Session, what: &str) -> Result<(), Failure> {
+    match session.client.call(&KeyStatus).await? {
+        KeyState::Open { demo: true } => Err(Refusal::new(
+            Code::DemoRefused,
+            format!("the public demo space, whose keys everybody has, is not {what}; --user NAME opens your own"),
+        )
+        .into()),
+        _ => Ok(()),
+    }
 }
 
 fn capital(sentence: &str) -> String {

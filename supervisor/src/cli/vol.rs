@@ -51,7 +51,7 @@ pub async fn vol(session: &Session, common: &Common, args: Vol) -> Outcome {
 }
 
 /// Whether a path names its volume.
-fn names_volume(path: &str) -> bool {
+pub fn names_volume(path: &str) -> bool {
     path.split('/').next().is_some_and(|first| VOLUMES.contains(&first))
 }
 

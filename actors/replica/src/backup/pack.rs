@@ -4,8 +4,7 @@ use std::{io, ops::Bound};
 
 use super::{Name, name_of};
 use crate::{
-    Damage, Replica, ReplicaError,
-    log,
+    Damage, Replica, ReplicaError, log,
     parcel::{Carried, Form, MAX_BODY, Parcel},
     read::Snapshot,
     sealed,

@@ -127,10 +127,11 @@ impl Plan {
             self.erased_meanwhile = true;
         }
         let packed = self.events.last().map_or(0, |pack| pack.last);
-        let whole = packed >= newest;
+        let whole = packed >= newest && self.ranges.is_empty() && self.wanted.is_empty();
         if !whole && !last {
             self.newest = newest;
-            let known: HashSet<[u8; 16]> = self.chunks.iter().flat_map(|pack| pack.names().iter().copied()).collect();
+            let packed = self.chunks.iter().flat_map(|pack| pack.names().iter().copied());
+            let known: HashSet<[u8; 16]> = packed.chain(self.wanted.iter().copied()).collect();
             let mut after = None;
             loop {
                 let names = snapshot.chunk_names(after.as_ref(), PAGE)?;
@@ -149,6 +150,7 @@ impl Plan {
             fingerprint,
             events: self.events.clone(),
             chunks: self.chunks.clone(),
+            whole,
         }))
     }
 

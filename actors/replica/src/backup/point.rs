@@ -27,6 +27,9 @@ pub struct Point {
     /// Packs of chunks.
     #[n(5)]
     pub chunks: Vec<ChunkPack>,
+    /// Whether everything up to `newest` is in it. One that is made on the way is there for the next backup to go on from.
+    #[n(6)]
+    pub whole: bool,
 }
 
 /// A pack of events in a list.

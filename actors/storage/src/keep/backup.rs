@@ -96,12 +96,11 @@ pub(crate) async fn end(
     })
     .await?;
     let (events, chunks, bytes, unreadable) = numbers;
-    let mut ended = BackupEnded { name: None, length: 0, events, chunks, bytes, unreadable };
+    let mut ended = BackupEnded { name: None, length: 0, whole: false, events, chunks, bytes, unreadable };
     if let Some(point) = point {
         let (name, file) = replica.seal_point(&point).map_err(|error| refusal(&error))?;
         give_bytes(&file, reply).await?;
-        (ended.name, ended.length) = (Some(PackName(name)), file.len() as u64);
-        *keep.plan.borrow_mut() = None;
+        (ended.name, ended.length, ended.whole) = (Some(PackName(name)), file.len() as u64, point.whole);
     }
     Ok(ended)
 }

@@ -63,7 +63,9 @@ fn of_file(replica: &Replica, entity: [u8; 16]) -> Result<ErasureOf, Refusal> {
 
 fn nothing(what: &EraseWhat) -> Refusal {
     let sentence = match what {
-        EraseWhat::Conversation(id) => format!("there is no conversation {id}, or it was erased before; `lamos history` lists them"),
+        EraseWhat::Conversation(id) => {
+            format!("there is no conversation {id}, or it was erased before; `lamos history` lists them")
+        }
         EraseWhat::File(path) => {
             format!("there is no file {path:?} and there never was one, or it was erased before; `lamos vol ls` lists them")
         }

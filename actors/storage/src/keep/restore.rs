@@ -51,6 +51,7 @@ pub(crate) async fn open(
     let point = replica.open_point(&file).ok();
     let opened = PointOpened {
         readable: point.is_some(),
+        whole: point.as_ref().is_some_and(|point| point.whole),
         made_ms: point.as_ref().map_or(0, |point| point.made),
         events: point.as_ref().map_or(0, |point| point.events.iter().map(|pack| pack.count).sum()),
         chunks: point.as_ref().map_or(0, |point| point.chunks.iter().map(|pack| pack.names().len() as u64).sum()),
@@ -105,7 +106,9 @@ fn begin(replica: &Replica, directory: &Path) -> Result<(), Refusal> {
     if events > 0 {
         return Err(Refusal::new(
             Code::NotKeepable,
-            format!("this place is not empty: {events} events are kept in it already; restore into an empty one, which --data-dir names"),
+            format!(
+                "this place is not empty: {events} events are kept in it already; restore into an empty one, which --data-dir names"
+            ),
         ));
     }
     fs::File::create(&mark).and_then(|mark| mark.sync_all()).map_err(cannot)?;

@@ -8,10 +8,7 @@ use ipc::{
     endpoint::Reply,
     messages::storage::{DamageFound, VerifiedAll, VerifyAll},
 };
-use replica::{
-    Damaged, Replica, ReplicaError, Snapshot, What,
-    body,
-};
+use replica::{Damaged, Replica, ReplicaError, Snapshot, What, body};
 use tokio::sync::mpsc;
 
 use super::{Damage, Keep};

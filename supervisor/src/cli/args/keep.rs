@@ -1,0 +1,78 @@
+//! How `erase`, `verify`, `backup`, `restore` and `export` are written.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// Arguments of `erase`.
+#[derive(Debug, Args)]
+pub struct EraseArgs {
+    /// A conversation (its id, or the beginning of it), or a file of a volume (its whole path, as in user/notes.md)
+    #[arg(required = true, value_name = "CONVERSATION|FILE")]
+    pub what: Vec<String>,
+
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Put what is damaged back from the backup in this folder
+    #[arg(long, value_name = "FOLDER", conflicts_with = "export")]
+    pub repair_from: Option<PathBuf>,
+
+    /// Check this exported file instead, with no key and nothing running
+    #[arg(long, value_name = "FILE")]
+    pub export: Option<PathBuf>,
+}
+
+/// Arguments of `backup`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Backup {
+    /// The folder; it is made if it is not there
+    #[arg(required = true)]
+    pub folder: Option<PathBuf>,
+
+    /// Read every file that is there already and write the damaged ones again
+    #[arg(long)]
+    pub check: bool,
+
+    /// What else to do with one.
+    #[command(subcommand)]
+    pub action: Option<BackupAction>,
+}
+
+/// What else to do with a backup.
+#[derive(Debug, Subcommand)]
+pub enum BackupAction {
+    /// Say what is in a backup
+    List {
+        /// The folder
+        folder: PathBuf,
+    },
+}
+
+/// Arguments of `restore`.
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The folder of the backup
+    pub folder: PathBuf,
+
+    /// Take this copy of the keys, where there are those of several installations
+    #[arg(long, value_name = "NAME")]
+    pub keys: Option<String>,
+}
+
+/// Arguments of `export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The file; large content goes into a folder beside it, FILE.files
+    pub file: PathBuf,
+
+    /// Only this conversation (its id, or the beginning of it)
+    #[arg(long, short, value_name = "ID")]
+    pub conversation: Option<String>,
+}

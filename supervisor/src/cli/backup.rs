@@ -1,0 +1,258 @@
+//! `backup`: what is not in the backup yet is written there, sealed; the list of everything comes last. A backup that is cut
+//! off at any moment is the one before it, and the next one goes on from what was written.
+
+use std::{collections::BTreeSet, path::Path};
+
+use ipc::{
+    endpoint::Options,
+    messages::{
+        common::Chunk,
+        storage::{
+            BackupBegun, BackupEnded, BackupFolder, BackupPiece, BeginBackup, EndBackup, FindBackup, NextPack, PackName, Packed,
+            PointFor,
+        },
+    },
+};
+use serde_json::{Value, json};
+
+use super::{
+    args::{Backup, BackupAction, Common},
+    place::{self, KEYS, Lying, Place, hex},
+    restore::{newest_of, open_point},
+    session::{Session, places},
+    sign_in::{refuse_demo, sign_in},
+    words::{self, Failure, Outcome, Waiting, moment, table, tell},
+};
+use crate::exit;
+
+/// Packs after which a list is written on the way, so that a backup that is cut off has not been for nothing.
+const ON_THE_WAY: u64 = 8;
+
+/// How often what was kept meanwhile is added before the backup is ended all the same.
+const ROUNDS: u32 = 5;
+
+/// `lamos backup`.
+pub async fn backup(session: &Session, common: &Common, args: Backup) -> Outcome {
+    sign_in(session, common).await?;
+    refuse_demo(session, "backed up").await?;
+    match (args.action, args.folder) {
+        (Some(BackupAction::List { folder }), _) => list(session, common, &folder).await,
+        (None, Some(folder)) => make(session, common, &folder, args.check).await,
+        (None, None) => Err(Failure::new(exit::USAGE, "name the folder of the backup")),
+    }
+}
+
+/// What was written.
+#[derive(Default)]
+struct Written {
+    packs: u64,
+    bytes: u64,
+}
+
+async fn make(session: &Session, common: &Common, folder: &Path, check: bool) -> Outcome {
+    let place = Place::folder(folder, true).await?;
+    copy_keys(common, &place).await?;
+    let BackupFolder { name: ours } = session.client.call(&FindBackup).await?;
+    let mut lying = place::sort(&place.list().await?).remove(&ours).unwrap_or_default();
+    let mut waiting = Waiting::begin("comparing");
+    if check {
+        drop_damaged(&place, &ours, &mut lying, &waiting).await?;
+    }
+    let (begun, kept) = begin(session, &place, &ours, &lying).await?;
+    let mut written = Written::default();
+    let mut keep: BTreeSet<[u8; 16]> = kept;
+    let mut rounds = 0;
+    let ended = loop {
+        while let Some((name, file)) = next(session).await? {
+            (written.packs, written.bytes) = (written.packs + 1, written.bytes + file.len() as u64);
+            waiting.now(&format!("writing: {} in {} packs", words::bytes(written.bytes), written.packs));
+            place.write(&place::pack(&ours, &name), file).await?;
+            keep.insert(name);
+            if written.packs.is_multiple_of(ON_THE_WAY) {
+                end(session, &place, &ours, true).await?;
+            }
+        }
+        rounds += 1;
+        if let Some(ended) = end(session, &place, &ours, rounds >= ROUNDS).await? {
+            break ended;
+        }
+    };
+    let point = ended.name.map(|name| name.0).unwrap_or_default();
+    clear(&place, &ours, &point, &keep).await?;
+    waiting.end();
+    say(common, &begun, &ended, &written)
+}
+
+/// The file of keys, sealed as it is: with it and a password everything can be put back. Twice, for it is small and all else
+/// depends on it.
+async fn copy_keys(common: &Common, place: &Place) -> Outcome {
+    let slots = places(common)?.slots();
+    let bytes =
+        std::fs::read(&slots).map_err(|error| Failure::new(exit::DATA, format!("cannot read {}: {error}", slots.display())))?;
+    let salt = bytes.get(24..56).ok_or_else(|| Failure::new(exit::DATA, format!("{} is damaged", slots.display())))?;
+    let installation = hex(&blake3::hash(salt).as_bytes()[..16]);
+    let hash = hex(&blake3::hash(&bytes).as_bytes()[..16]);
+    for copy in ["1", "2"] {
+        place.write(&format!("{KEYS}/{installation}-{hash}-{copy}"), bytes.clone()).await?;
+    }
+    for (path, _) in place.list().await? {
+        let ours = path.strip_prefix(&format!("{KEYS}/{installation}-"));
+        if ours.is_some_and(|rest| !rest.starts_with(&hash)) {
+            place.delete(&path).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Looks at every file and forgets the damaged ones, so that they are written again.
+async fn drop_damaged(place: &Place, ours: &[u8; 16], lying: &mut Lying, waiting: &Waiting) -> Outcome {
+    let names: Vec<_> = lying.packs.keys().copied().collect();
+    for (index, name) in names.iter().enumerate() {
+        waiting.now(&format!("reading what is there: {} of {}", index + 1, names.len()));
+        let file = place.read(&place::pack(ours, name)).await?;
+        if !file.is_some_and(|file| place::is_whole(name, &file)) {
+            waiting.aside(|| tell(&format!("Pack {} is damaged and is written again.", hex(name))));
+            lying.packs.remove(name);
+            place.delete(&place::pack(ours, name)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Says what is there; the packs that stay.
+async fn begin(
+    session: &Session,
+    place: &Place,
+    ours: &[u8; 16],
+    lying: &Lying,
+) -> Result<(BackupBegun, BTreeSet<[u8; 16]>), Failure> {
+    // The latest one, be it whole or not, has most of the packs.
+    let last = newest_of(session, place, ours, lying, false).await?;
+    let mut stream = session.client.open(&BeginBackup, Options::default())?;
+    let mut goes_on = true;
+    for part in last.iter().flat_map(|found| found.file.chunks(Chunk::SIZE / 2)) {
+        goes_on = goes_on && stream.send(&BackupPiece::Point(part.to_vec())).await?;
+    }
+    for (name, length) in &lying.packs {
+        goes_on = goes_on && stream.send(&BackupPiece::Pack { name: *name, length: *length }).await?;
+    }
+    stream.end();
+    let mut kept = BTreeSet::new();
+    while let Some(name) = stream.next().await {
+        kept.insert(name?.0);
+    }
+    Ok((stream.answer().await?, kept))
+}
+
+/// The next pack and its file.
+async fn next(session: &Session) -> Result<Option<([u8; 16], Vec<u8>)>, Failure> {
+    let mut stream = session.client.open(&NextPack, Options::default())?;
+    let mut file = Vec::new();
+    while let Some(piece) = stream.next().await {
+        file.extend_from_slice(&piece?.0);
+    }
+    let Packed { name, length } = stream.answer().await?;
+    let Some(PackName(name)) = name else { return Ok(None) };
+    whole(&name, &file, length)?;
+    Ok(Some((name, file)))
+}
+
+fn whole(name: &[u8; 16], file: &[u8], length: u64) -> Outcome {
+    if file.len() as u64 == length && place::is_whole(name, file) {
+        return Ok(());
+    }
+    Err(Failure::new(exit::OURS, "a file of the backup did not come whole from the archive; try again"))
+}
+
+/// Writes the list of packs; nothing if there are more packs to make.
+async fn end(session: &Session, place: &Place, ours: &[u8; 16], last: bool) -> Result<Option<BackupEnded>, Failure> {
+    let mut stream = session.client.open(&EndBackup { last }, Options::default())?;
+    let mut file = Vec::new();
+    while let Some(piece) = stream.next().await {
+        file.extend_from_slice(&piece?.0);
+    }
+    let ended = stream.answer().await?;
+    let Some(PackName(name)) = ended.name else { return Ok(None) };
+    whole(&name, &file, ended.length)?;
+    place.write(&place::point(ours, &name), file).await?;
+    Ok(Some(ended))
+}
+
+/// Removes what the new list has not: older lists first, then packs, so that no list ever names what is gone.
+async fn clear(place: &Place, ours: &[u8; 16], point: &[u8; 16], keep: &BTreeSet<[u8; 16]>) -> Outcome {
+    let lying = place::sort(&place.list().await?).remove(ours).unwrap_or_default();
+    for name in lying.points.keys().filter(|name| *name != point) {
+        place.delete(&place::point(ours, name)).await?;
+    }
+    for name in lying.packs.keys().filter(|name| !keep.contains(*name)) {
+        place.delete(&place::pack(ours, name)).await?;
+    }
+    Ok(())
+}
+
+fn say(common: &Common, begun: &BackupBegun, ended: &BackupEnded, written: &Written) -> Outcome {
+    if common.json {
+        return Ok(words::json(&json!({
+            "events": ended.events,
+            "chunks": ended.chunks,
+            "bytes": ended.bytes,
+            "written_packs": written.packs,
+            "written_bytes": written.bytes,
+            "goes_on": begun.goes_on,
+            "whole": ended.whole,
+            "unreadable_chunks": ended.unreadable,
+        }))?);
+    }
+    let new = match written.packs {
+        0 => "nothing new".to_owned(),
+        packs => format!("{} new in {packs} packs", words::bytes(written.bytes)),
+    };
+    words::say(&format!(
+        "The backup has {} events and {} chunks, {}; {new}.",
+        ended.events,
+        ended.chunks,
+        words::bytes(ended.bytes)
+    ))?;
+    if ended.unreadable > 0 {
+        return Err(Failure::new(
+            exit::DATA,
+            format!("{} chunks of large content cannot be read and are not in it; `lamos verify` names them", ended.unreadable),
+        ));
+    }
+    Ok(())
+}
+
+/// `lamos backup list`.
+async fn list(session: &Session, common: &Common, folder: &Path) -> Outcome {
+    let place = Place::folder(folder, false).await?;
+    let BackupFolder { name: ours } = session.client.call(&FindBackup).await?;
+    let mut found = Vec::new();
+    for (of, lying) in place::sort(&place.list().await?) {
+        for name in lying.points.keys() {
+            let Some(file) = place.read(&place::point(&of, name)).await? else { continue };
+            let (opened, _) = open_point(session, PointFor::Looking, &file).await?;
+            if opened.readable {
+                found.push((opened, of == ours));
+            }
+        }
+    }
+    found.sort_by_key(|(opened, _)| std::cmp::Reverse(opened.made_ms));
+    if common.json {
+        let item = |(opened, ours): &(ipc::messages::storage::PointOpened, bool)| json!({ "made_ms": opened.made_ms, "events": opened.events, "chunks": opened.chunks, "bytes": opened.bytes, "whole": opened.whole, "this_device": ours });
+        return Ok(words::json(&found.iter().map(item).collect::<Vec<Value>>().into())?);
+    }
+    if found.is_empty() {
+        tell("There is no backup of this space.");
+    }
+    let row = |(opened, ours): &(ipc::messages::storage::PointOpened, bool)| {
+        vec![
+            moment(opened.made_ms),
+            format!("{} events", opened.events),
+            format!("{} chunks", opened.chunks),
+            words::bytes(opened.bytes),
+            if opened.whole { "whole" } else { "cut off" }.to_owned(),
+            if *ours { "of this device" } else { "of another device" }.to_owned(),
+        ]
+    };
+    Ok(words::answer(&table(&found.iter().map(row).collect::<Vec<_>>()))?)
+}

@@ -1,0 +1,362 @@
+//! `restore`: a backup and a password make everything anew, in an empty place.
+//!
+//! The keys are put there first, then the space is opened as another device: the one that made the backup may still be in
+//! use, and two devices with one key would contradict each other. What cannot be read of the backup is named, and all else
+//! is put back. Cut off, it goes on when it is done again.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+};
+
+use ipc::{
+    Code,
+    endpoint::Options,
+    messages::{
+        common::{Chunk, Done},
+        crypto::{KeyState, KeyStatus, Lock, Unlock, UnlockAnew},
+        storage::{EndRestore, OpenPoint, PackName, PointFor, PointOpened, Restored, TakeHow, TakePack, TookPack},
+    },
+    secret::Secret,
+};
+use serde_json::json;
+
+use super::{
+    args::{Common, Restore},
+    place::{self, KEYS, Lying, Place, hex},
+    session::{Session, places},
+    sign_in::entered,
+    words::{self, Failure, Outcome, Waiting, moment, tell},
+};
+use crate::{exit, places::Places};
+
+/// A point of a backup.
+pub struct Found {
+    /// The folder of its packs.
+    pub folder: [u8; 16],
+    /// Its file.
+    pub file: Vec<u8>,
+    /// What it is.
+    pub opened: PointOpened,
+}
+
+/// `lamos restore`.
+pub async fn restore(common: &Common, args: Restore) -> Outcome {
+    let (user, password) = entered(common)?;
+    let place = Place::folder(&args.folder, false).await?;
+    let files = place.list().await?;
+    put_keys(&places(common)?, &place, &files, args.keys.as_deref()).await?;
+    let session = Session::open(common, false).await?;
+    let result = with_session(&session, common, &place, &files, &user, &password).await;
+    session.close().await;
+    result
+}
+
+async fn with_session(
+    session: &Session,
+    common: &Common,
+    place: &Place,
+    files: &BTreeMap<String, u64>,
+    user: &str,
+    password: &str,
+) -> Outcome {
+    let secret = |text: &str| Secret::new(text.as_bytes().to_vec());
+    if matches!(session.client.call(&KeyStatus).await?, KeyState::Open { .. }) {
+        return Err(Failure::new(exit::ELSEWHERE, "a space is open here; close it with `lamos lock` first"));
+    }
+    match session.client.call(&Unlock { user: secret(user), password: secret(password) }).await {
+        Ok(_) => {}
+        Err(refusal) if refusal.code == Code::NewSpace => {
+            return Err(Failure::new(
+                8,
+                "this name and password open none of the spaces whose keys are here; nothing was put back. If this place is not \
+                 empty, name an empty one with --data-dir",
+            ));
+        }
+        Err(refusal) => return Err(refusal.into()),
+    }
+    // Refused here if something is kept already; then nothing has changed.
+    open_point(session, PointFor::Restoring, &[]).await?;
+    let Done = session.client.call(&Lock).await?;
+    session.client.call(&UnlockAnew { user: secret(user), password: secret(password) }).await?;
+    put_back(session, common, place, &place::sort(files)).await
+}
+
+/// Puts the file of keys into an empty place. Where there is one already, its spaces are looked at later.
+async fn put_keys(places: &Places, place: &Place, files: &BTreeMap<String, u64>, wanted: Option<&str>) -> Outcome {
+    let slots = places.slots();
+    if slots.exists() {
+        return Ok(());
+    }
+    let mut installations: BTreeMap<&str, Vec<&String>> = BTreeMap::new();
+    for path in files.keys() {
+        if let Some((name, _)) = path.strip_prefix(KEYS).and_then(|rest| rest.strip_prefix('/')?.split_once('-')) {
+            installations.entry(name).or_default().push(path);
+        }
+    }
+    if let Some(wanted) = wanted {
+        installations.retain(|name, _| name.starts_with(wanted));
+    }
+    let copies = match installations.len() {
+        0 => return Err(Failure::new(exit::DATA, "there is no backup here, or its copy of the keys is gone")),
+        1 => installations.into_values().next().unwrap_or_default(),
+        _ => {
+            let names: Vec<_> = installations.into_keys().collect();
+            let names = names.join(", ");
+            return Err(Failure::new(
+                exit::USAGE,
+                format!("there are keys of several installations; choose with --keys: {names}"),
+            ));
+        }
+    };
+    for path in copies {
+        let Some(bytes) = place.read(path).await? else { continue };
+        let hash = path.split('-').nth(1).and_then(place::unhex);
+        if hash.is_some_and(|hash| place::is_whole(&hash, &bytes)) {
+            places.make()?;
+            return write_new(&slots, &bytes)
+                .map_err(|error| Failure::new(exit::DATA, format!("cannot write {}: {error}", slots.display())));
+        }
+        tell(&format!("{path} is damaged."));
+    }
+    Err(Failure::new(exit::DATA, "the copies of the keys are damaged; without them nothing opens"))
+}
+
+/// Writes a file beside its place, syncs it, and gives it its name.
+fn write_new(path: &std::path::Path, bytes: &[u8]) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    path.parent().map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
+}
+
+/// Tells the archive of a point; what it is, and the packs that are needed.
+pub async fn open_point(session: &Session, why: PointFor, file: &[u8]) -> Result<(PointOpened, Vec<[u8; 16]>), Failure> {
+    let mut stream = session.client.open(&OpenPoint { why }, Options::default())?;
+    send(&stream, file).await?;
+    let mut names = Vec::new();
+    while let Some(name) = stream.next().await {
+        names.push(name?.0);
+    }
+    Ok((stream.answer().await?, names))
+}
+
+async fn send<M: ipc::service::Method<Up = Chunk>>(stream: &ipc::endpoint::StreamCall<M>, file: &[u8]) -> Outcome {
+    for part in file.chunks(Chunk::SIZE) {
+        if !stream.send(&Chunk(part.to_vec())).await? {
+            break;
+        }
+    }
+    stream.end();
+    Ok(())
+}
+
+/// The newest point of one backup that can be read; with `whole` one that has everything, if there is one.
+pub async fn newest_of(
+    session: &Session,
+    place: &Place,
+    folder: &[u8; 16],
+    lying: &Lying,
+    whole: bool,
+) -> Result<Option<Found>, Failure> {
+    let mut best: Option<Found> = None;
+    for name in lying.points.keys() {
+        let Some(file) = place.read(&place::point(folder, name)).await? else { continue };
+        if !place::is_whole(name, &file) {
+            tell(&format!("The list {} of the backup is damaged.", hex(name)));
+            continue;
+        }
+        let (opened, _) = open_point(session, PointFor::Looking, &file).await?;
+        let rank = |opened: &PointOpened| (whole && opened.whole, opened.made_ms);
+        if opened.readable && best.as_ref().is_none_or(|best| rank(&best.opened) < rank(&opened)) {
+            best = Some(Found { folder: *folder, file: file.to_vec(), opened });
+        }
+    }
+    Ok(best)
+}
+
+/// The newest whole point of any device of this space.
+pub async fn newest(session: &Session, place: &Place, backups: &BTreeMap<[u8; 16], Lying>) -> Result<Option<Found>, Failure> {
+    let mut best: Option<Found> = None;
+    for (folder, lying) in backups {
+        if let Some(found) = newest_of(session, place, folder, lying, true).await? {
+            let rank = |found: &Found| (found.opened.whole, found.opened.made_ms);
+            if best.as_ref().is_none_or(|best| rank(best) < rank(&found)) {
+                best = Some(found);
+            }
+        }
+    }
+    Ok(best)
+}
+
+/// Carries a pack to the archive; what came of it, or why it cannot be used.
+pub async fn carry(
+    session: &Session,
+    place: &Place,
+    folder: &[u8; 16],
+    name: &[u8; 16],
+    how: TakeHow,
+) -> Result<Result<TookPack, String>, Failure> {
+    let Some(file) = place.read(&place::pack(folder, name)).await? else { return Ok(Err("it is missing".to_owned())) };
+    if !place::is_whole(name, &file) {
+        return Ok(Err("it was changed or cut since it was made".to_owned()));
+    }
+    let stream = session.client.open(&TakePack { name: PackName(*name), how }, Options::default())?;
+    send(&stream, &file).await?;
+    let took = stream.answer().await?;
+    Ok(match took.bad.clone() {
+        Some(why) => Err(why),
+        None => Ok(took),
+    })
+}
+
+/// What came of all packs.
+#[derive(Default)]
+struct Sum {
+    events: u64,
+    chunks: u64,
+    refused: u64,
+    why: String,
+    lost: Vec<String>,
+}
+
+impl Sum {
+    fn add(&mut self, took: TookPack) {
+        self.events += took.events;
+        self.chunks += took.chunks;
+        if self.refused == 0 {
+            self.why = took.why;
+        }
+        self.refused += took.refused;
+    }
+
+    fn lose(&mut self, waiting: &Waiting, name: &[u8; 16], why: &str) {
+        waiting.aside(|| tell(&format!("Pack {}: {why}.", hex(name))));
+        self.lost.push(hex(name));
+    }
+}
+
+async fn put_back(session: &Session, common: &Common, place: &Place, backups: &BTreeMap<[u8; 16], Lying>) -> Outcome {
+    let mut waiting = Waiting::begin("reading the backup");
+    let mut sum = Sum::default();
+    let made = match newest(session, place, backups).await? {
+        Some(found) => {
+            let (_, names) = open_point(session, PointFor::Restoring, &found.file).await?;
+            listed(session, place, &found.folder, &names, &mut sum, &waiting).await?;
+            Some(found.opened)
+        }
+        None => {
+            waiting.aside(|| tell("No list of the backup can be read; everything that is there is tried."));
+            open_point(session, PointFor::Restoring, &[]).await?;
+            unlisted(session, place, backups, &mut sum, &waiting).await?;
+            None
+        }
+    };
+    waiting.now("comparing");
+    let restored = session.client.call(&EndRestore).await?;
+    waiting.end();
+    report(common, made, &restored, &sum)
+}
+
+/// The packs of a list, in its order. After one that is lost, what follows is taken all the same.
+async fn listed(
+    session: &Session,
+    place: &Place,
+    folder: &[u8; 16],
+    names: &[[u8; 16]],
+    sum: &mut Sum,
+    waiting: &Waiting,
+) -> Outcome {
+    let mut how = TakeHow::Whole;
+    for (index, name) in names.iter().enumerate() {
+        waiting.now(&format!("putting back: pack {} of {}", index + 1, names.len()));
+        match carry(session, place, folder, name, how).await? {
+            Ok(took) => sum.add(took),
+            Err(why) => {
+                sum.lose(waiting, name, &why);
+                how = TakeHow::WithGaps;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// All packs, in no order: again and again as long as something that waited finds its place, and then with gaps.
+async fn unlisted(
+    session: &Session,
+    place: &Place,
+    backups: &BTreeMap<[u8; 16], Lying>,
+    sum: &mut Sum,
+    waiting: &Waiting,
+) -> Outcome {
+    let all = backups.iter().flat_map(|(folder, lying)| lying.packs.keys().map(move |name| (*folder, *name)));
+    let mut left: Vec<_> = all.collect();
+    let mut how = TakeHow::Whole;
+    while !left.is_empty() {
+        let (before, mut later) = (sum.events, Vec::new());
+        for (folder, name) in left {
+            waiting.now(&format!("putting back: {} events", sum.events));
+            match carry(session, place, &folder, &name, how).await? {
+                Ok(took) => {
+                    if took.waiting > 0 {
+                        later.push((folder, name));
+                    }
+                    sum.add(took);
+                }
+                Err(why) => sum.lose(waiting, &name, &why),
+            }
+        }
+        left = later;
+        if sum.events == before {
+            how = TakeHow::WithGaps;
+        }
+    }
+    Ok(())
+}
+
+fn report(common: &Common, made: Option<PointOpened>, restored: &Restored, sum: &Sum) -> Outcome {
+    let bad = !sum.lost.is_empty() || sum.refused > 0 || restored.same == Some(false);
+    if common.json {
+        words::json(&json!({
+            "events": restored.events,
+            "conversations": restored.conversations,
+            "chunks": sum.chunks,
+            "same": restored.same,
+            "made_ms": made.map(|made| made.made_ms),
+            "lost_packs": sum.lost,
+            "refused": sum.refused,
+        }))?;
+    } else {
+        let of = made.map_or_else(String::new, |made| format!(" of {}", moment(made.made_ms)));
+        words::say(&format!(
+            "Put back the backup{of}: {} events, {} conversations, {} chunks.",
+            restored.events, restored.conversations, sum.chunks
+        ))?;
+        if restored.same == Some(true) {
+            words::say("Everything is as it was. This is a new device from here on.")?;
+        }
+    }
+    if !bad {
+        return Ok(());
+    }
+    let mut what = Vec::new();
+    if !sum.lost.is_empty() {
+        what.push(format!("{} packs are lost", sum.lost.len()));
+    }
+    if sum.refused > 0 {
+        what.push(format!("{} events were refused ({})", sum.refused, sum.why));
+    }
+    if restored.same == Some(false) {
+        what.push("what is here now is not all that there was".to_owned());
+    }
+    let what = what.join("; ");
+    Err(Failure::new(exit::DATA, format!("{what}; everything else was put back, and `lamos verify` names what is missing")))
+}
