@@ -33,6 +33,7 @@ pub mod scripted_http;
 pub mod serve;
 pub mod small_disk;
 pub mod tap;
+pub mod tended;
 pub mod users;
 pub mod wire;
 
