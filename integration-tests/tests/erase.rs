@@ -91,6 +91,7 @@ fn a_file_with_all_its_versions_is_gone_and_its_path_is_free() {
     assert!(erased[0]["events"] == 2 && erased[0]["chunks"].as_u64() > Some(3), "{erased}");
     home.run(["vol", "cat", "user/a"]).bad(3);
     home.run(["vol", "cat", "user/a", "--version", "~1"]).bad(3);
+    assert!(!home.run(["vol", "ls", "user"]).good().contains("a\n"), "nor is its name listed");
     assert!(large_bytes(&home) < before - 1_900_000, "its chunks are gone: {} of {before}", large_bytes(&home));
     // One owner of shared chunks goes, the other still has them.
     assert_eq!(home.run(["--json", "erase", "--yes", "user/b"]).json()[0]["chunks"], 0);

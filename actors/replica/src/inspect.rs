@@ -114,11 +114,16 @@ impl Snapshot<'_> {
 
     /// Ids of events and entities that begin with these lower-case hexadecimal digits, at most `limit` of each.
     pub fn beginning(&self, digits: &str, limit: usize) -> Result<Beginning, ReplicaError> {
-        // Every entity with an event has a key of its own, so that table has each of them once.
-        Ok(Beginning {
-            events: self.keys_beginning(Table::Id, digits, limit)?,
-            entities: self.keys_beginning(Table::Key, digits, limit)?,
-        })
+        // Every entity with an event has a key of its own, so that table has each of them once; those aside that were erased.
+        let mut entities: Vec<[u8; 16]> = self.keys_beginning(Table::Key, digits, limit)?;
+        for row in self.txn.range(Table::Tomb, Bound::Included(&[0]), Bound::Excluded(&[1]))? {
+            let Some(Ok(entity)) = row?.0.get(1..).map(<[u8; 16]>::try_from) else { continue };
+            let is_new = hex(&entity).starts_with(digits) && !entities.contains(&entity);
+            if is_new && !digits.is_empty() && entities.len() < limit {
+                entities.push(entity);
+            }
+        }
+        Ok(Beginning { events: self.keys_beginning(Table::Id, digits, limit)?, entities })
     }
 
     fn keys_beginning<const N: usize>(&self, table: Table, digits: &str, limit: usize) -> Result<Vec<[u8; N]>, ReplicaError> {

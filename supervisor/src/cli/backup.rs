@@ -28,6 +28,9 @@ use crate::exit;
 /// Packs after which a list is written on the way, so that a backup that is cut off has not been for nothing.
 const ON_THE_WAY: u64 = 8;
 
+/// How often the file of keys is read until it is the same twice.
+const TRIES: u32 = 8;
+
 /// How often what was kept meanwhile is added before the backup is ended all the same.
 const ROUNDS: u32 = 5;
 
@@ -87,8 +90,16 @@ async fn make(session: &Session, common: &Common, folder: &Path, check: bool) ->
 /// depends on it.
 async fn copy_keys(common: &Common, place: &Place) -> Outcome {
     let slots = places(common)?.slots();
-    let bytes =
-        std::fs::read(&slots).map_err(|error| Failure::new(exit::DATA, format!("cannot read {}: {error}", slots.display())))?;
+    let cannot = |error: std::io::Error| Failure::new(exit::DATA, format!("cannot read {}: {error}", slots.display()));
+    // Somebody may be signing in for the first time: what is the same twice is not half written.
+    let mut bytes = std::fs::read(&slots).map_err(cannot)?;
+    for _ in 0..TRIES {
+        let again = std::fs::read(&slots).map_err(cannot)?;
+        if again == bytes {
+            break;
+        }
+        bytes = again;
+    }
     let salt = bytes.get(24..56).ok_or_else(|| Failure::new(exit::DATA, format!("{} is damaged", slots.display())))?;
     let installation = hex(&blake3::hash(salt).as_bytes()[..16]);
     let hash = hex(&blake3::hash(&bytes).as_bytes()[..16]);

@@ -11,7 +11,7 @@ use super::{
     session::Session,
     sign_in::sign_in,
     vol,
-    words::{self, Failure, Outcome, line, tell},
+    words::{self, Failure, Outcome, Waiting, line, tell},
 };
 use crate::exit;
 
@@ -34,7 +34,10 @@ pub async fn erase(session: &Session, common: &Common, args: EraseArgs) -> Outco
     }
     let mut report = Vec::new();
     for (name, what) in found {
-        let Erased { events, chunks } = session.client.call(&Erase { what }).await?;
+        let mut waiting = Waiting::begin(&format!("erasing {}", line(&name)));
+        let erased = session.client.call(&Erase { what }).await;
+        waiting.end();
+        let Erased { events, chunks } = erased?;
         if !common.json {
             let event = if events == 1 { "entry says" } else { "entries say" };
             let large = if chunks == 0 { String::new() } else { format!(", and {chunks} chunks of large content are gone") };

@@ -48,7 +48,7 @@ pub async fn export(session: &Session, common: &Common, args: ExportArgs) -> Out
         return Err(Failure::new(exit::USAGE, format!("{} is there already; name another file", args.file.display())));
     }
     let (beside, files) = (with(&args.file, ".unfinished"), files_of(&args.file));
-    let mut lines = BufWriter::new(File::create(&beside).map_err(|error| cannot(&beside, error))?);
+    let mut lines = BufWriter::new(private(&beside).map_err(|error| cannot(&beside, error))?);
     let mut content: Option<(PathBuf, BufWriter<File>)> = None;
     let mut waiting = Waiting::begin("exporting");
     let mut stream = session.client.open(&Export { conversation }, Options::default())?;
@@ -96,6 +96,11 @@ pub async fn export(session: &Session, common: &Common, args: ExportArgs) -> Out
 
 fn make(folder: &Path, path: &Path) -> io::Result<File> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    private(path)
+}
+
+/// A file that only this person can read.
+fn private(path: &Path) -> io::Result<File> {
     fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 

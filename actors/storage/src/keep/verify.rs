@@ -176,14 +176,7 @@ fn found(snapshot: &Snapshot<'_>, damaged: &Damaged) -> DamageFound {
 /// What people call the thing, if that can still be read.
 fn name(snapshot: &Snapshot<'_>, kind: u16, entity: &[u8; 16]) -> Option<String> {
     match kind {
-        body::FILE | body::FILE_REMOVED => {
-            let page = snapshot.versions(entity, None, 1, 1).ok()?;
-            match page.items.into_iter().next()?.body? {
-                body::Body::File(file) => Some(file.path),
-                body::Body::FileRemoved(removed) => Some(removed.path),
-                _ => None,
-            }
-        }
+        body::FILE | body::FILE_REMOVED => Some(snapshot.file_view(entity).ok()??.path).filter(|path| !path.is_empty()),
         _ => Some(snapshot.conversation(entity).ok()??.title),
     }
 }
