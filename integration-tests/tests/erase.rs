@@ -2,16 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails loudly")]
 
-use std::{
-    fs,
-    path::Path,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path, time::Duration};
 
 use integration_tests::{
+    asking::{Asking, PIECES, SEEN, answer_of, piece},
     home::Home,
-    serve::Serve,
     tended::{noise, until, up},
 };
 
@@ -58,7 +53,7 @@ fn a_conversation_is_gone_and_the_others_stay() {
     home.run(["ask", "--no-model", "-c", &gone, "3 miles in km"]).bad(3);
     let listed = home.run(["--json", "history"]).json();
     assert_eq!((listed.as_array().unwrap().len(), listed[0]["id"].as_str()), (1, Some(&stays[..])));
-    assert!(home.run(["history", &stays]).good().contains("kilograms") || home.run(["history", &stays]).good().contains("kg"));
+    assert!(home.run(["history", &stays]).good().contains("kilogram"));
     // Its events are there, and say nothing.
     let left = home.run(["--json", "objects", &gone]).json();
     assert_eq!(left.as_array().unwrap().len(), said);
@@ -69,7 +64,7 @@ fn a_conversation_is_gone_and_the_others_stay() {
     until(PATIENCE, "it is still found", || {
         home.run(["--json", "search", "miles"]).json()["hits"].as_array().unwrap().is_empty()
     });
-    assert_eq!(home.run(["--json", "search", "pounds"]).json()["hits"].as_array().unwrap().is_empty(), false);
+    assert!(!home.run(["--json", "search", "pounds"]).json()["hits"].as_array().unwrap().is_empty());
     let verified = home.run(["--json", "verify"]).json();
     assert_eq!((&verified["damaged"], &verified["erased"]), (&serde_json::json!([]), &said.into()));
 }
@@ -115,14 +110,18 @@ fn its_sealed_bytes_are_overwritten_on_the_disk() {
     let sealed = bytes[page * 4096 + 4096..page * 4096 + 8192].to_vec();
     let holds = |bytes: &[u8]| bytes.chunks(4096).any(|page| page == sealed);
     assert!(holds(&database(&home)));
-    let _serve = up(&home);
+    let serve = up(&home);
     home.run(["erase", "--yes", "user/a"]).good();
+    // Wherever it was with that, the next process goes on.
+    serve.process("storage").signal(libc::SIGKILL);
+    home.run(["history"]).good();
     until(PATIENCE, "its bytes still lie there", || !holds(&database(&home)));
+    let space = fs::read_dir(home.data().join("spaces")).unwrap().next().unwrap().unwrap().path();
+    until(PATIENCE, "it is never done", || !space.join("erasing").exists());
 }
 
 #[test]
 fn what_is_being_said_is_not_erased_under_the_speaker() {
-    use integration_tests::asking::{Asking, PIECES, SEEN, answer_of, piece};
     let home = Home::new();
     let _serve = up(&home);
     let server = answer_of(Duration::from_millis(60));
@@ -133,9 +132,5 @@ fn what_is_being_said_is_not_erased_under_the_speaker() {
     outcome.good();
     assert!(shown.contains(&piece(PIECES - 1)));
     home.run(["erase", "--yes", &conversation]).good();
-    let begun = Instant::now();
-    while home.run(["--json", "history"]).json().as_array().is_some_and(|all| !all.is_empty()) {
-        assert!(begun.elapsed() < PATIENCE);
-        thread::sleep(Duration::from_millis(50));
-    }
+    assert_eq!(home.run(["--json", "history"]).json(), serde_json::json!([]));
 }

@@ -41,6 +41,7 @@ pub(crate) struct Service {
     names: Names,
     gathering: Gathering,
     keep: Keep,
+    clearing: erase::Clearing,
 }
 
 /// Answers until the supervisor has gone or wants no more; then signs what is left.
@@ -66,8 +67,10 @@ impl Service {
         search: Search,
     ) -> Service {
         let names = Names::new(replica.clone());
+        let clearing = erase::Clearing::new(&directory);
+        clearing.go_on(&replica, &writer);
         let (bindings, gathering, keep) = (Bindings::default(), Gathering::default(), Keep::default());
-        Service { replica, writer, journals, signer, search, bindings, directory, names, gathering, keep }
+        Service { replica, writer, journals, signer, search, bindings, directory, names, gathering, keep, clearing }
     }
 
     async fn answer(&self, incoming: Incoming) {
@@ -201,7 +204,8 @@ impl Service {
                 read::<wire::Measure>(incoming, inspect::measure(replica, names, &self.directory)).await;
             }
             Ok(Request::Erase(request)) => {
-                self.write::<wire::Erase>(incoming, erase::erase(replica, writer, journals, who.0, request)).await;
+                self.write::<wire::Erase>(incoming, erase::erase(replica, writer, journals, &self.clearing, who.0, request))
+                    .await;
             }
             Ok(Request::VerifyAll(_)) => {
                 let reply = incoming.reply::<wire::VerifyAll>();

@@ -9,6 +9,10 @@ use crate::{Replica, ReplicaError};
 /// Names looked at in one transaction.
 const PAGE: usize = 8192;
 
+/// Packs below this length are put together when there are [`MANY`] of them: each backup leaves one.
+const SMALL: u64 = 256 << 10;
+const MANY: usize = 32;
+
 /// A backup that is being made.
 pub struct Plan {
     replica: Replica,
@@ -28,7 +32,9 @@ pub struct Plan {
 impl Plan {
     /// Compares the last point with what lies in the folder (names and lengths) and with what is here.
     pub fn new(replica: &Replica, last: Option<Point>, there: &HashMap<Name, u64>) -> Result<Plan, ReplicaError> {
-        let last = last.filter(|point| point.device == replica.device()).unwrap_or_default();
+        let mut last = last.filter(|point| point.device == replica.device()).unwrap_or_default();
+        put_together(&mut last.events, |pack| pack.length);
+        put_together(&mut last.chunks, |pack| pack.length);
         let is_there = |name: &Name, length: u64| there.get(name) == Some(&length);
         let snapshot = replica.snapshot()?;
         let (newest, erasures) = (snapshot.newest_place()?, snapshot.statistics()?.erasures);
@@ -93,7 +99,7 @@ impl Plan {
     }
 
     /// Makes the next pack; nothing when all is packed.
-    pub fn next(&mut self) -> Result<Option<Pack>, ReplicaError> {
+    pub fn next_pack(&mut self) -> Result<Option<Pack>, ReplicaError> {
         while let Some((after, to)) = self.ranges.pop_front() {
             let Some(pack) = self.replica.snapshot()?.event_pack(after, to)? else { continue };
             if let Packed::Events { first, last, present, count } = pack.packed {
@@ -168,5 +174,12 @@ impl Plan {
     pub fn packed_bytes(&self) -> u64 {
         let events = self.events.iter().map(|pack| pack.length);
         events.chain(self.chunks.iter().map(|pack| pack.length)).sum()
+    }
+}
+
+/// Forgets small packs where there are many, so that what is in them is packed again.
+fn put_together<T>(packs: &mut Vec<T>, length: impl Fn(&T) -> u64) {
+    if packs.iter().filter(|pack| length(pack) < SMALL).count() >= MANY {
+        packs.retain(|pack| length(pack) >= SMALL);
     }
 }

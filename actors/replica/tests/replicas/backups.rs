@@ -27,7 +27,7 @@ fn back_up(device: &mut Device, folder: &mut Folder, last: Option<Point>) -> (Po
     let mut plan = Plan::new(&device.replica, last, &there).unwrap();
     let mut keep = plan.kept();
     let mut written = 0;
-    while let Some(pack) = plan.next().unwrap() {
+    while let Some(pack) = plan.next_pack().unwrap() {
         keep.insert(pack.name);
         folder.insert(pack.name, pack.file);
         written += 1;
@@ -81,6 +81,19 @@ fn only_what_is_new_is_packed_and_everything_is_put_back() {
     let mut two = two;
     let (_, written) = back_up(&mut two, &mut folder, Some(third));
     assert_eq!(written, 1);
+}
+
+#[test]
+fn many_small_packs_are_put_together() {
+    let mut one = Device::new(1);
+    let (mut folder, mut last) = (Folder::new(), None);
+    one.append(&begin(1, "a"));
+    for id in 0..100 {
+        one.append(&say(1, id, "words"));
+        last = Some(back_up(&mut one, &mut folder, last).0);
+        assert!(folder.len() <= 33, "{} packs", folder.len());
+    }
+    assert_eq!(one.fingerprint(), restored(2, &folder, &last.unwrap()).fingerprint());
 }
 
 #[test]

@@ -73,7 +73,7 @@ async fn with_plan<T: Send + 'static>(
 
 /// Makes the next pack and gives it out.
 pub(crate) async fn next(keep: &Keep, reply: &Reply<NextPack>) -> Result<Packed, Refusal> {
-    let Some(Pack { name, file, .. }) = with_plan(planned(keep)?, Plan::next).await? else {
+    let Some(Pack { name, file, .. }) = with_plan(planned(keep)?, Plan::next_pack).await? else {
         return Ok(Packed { name: None, length: 0 });
     };
     give_bytes(&file, reply).await?;

@@ -1,7 +1,16 @@
 //! Erasing for good: the event that says so, and everything beside the tables that holds what it erases.
 //!
-//! The tables forget with the event, in one transaction. After it go the journals of unfinished turns, the chunks that
-//! nothing else has, and the pages that the database has left behind; the search index follows by itself.
+//! The tables forget with the event, in one transaction, and the key with them, so that nothing opens any more whatever
+//! becomes of the rest: the journals of unfinished turns, the chunks that nothing else has, and the pages that the database
+//! has left behind. A mark in the directory says that the rest is not done, for a process that ends in the middle. The search
+//! index follows by itself.
+
+use std::{
+    cell::Cell,
+    fs, io,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
 
 use actix::Addr;
 use ipc::{
@@ -19,10 +28,15 @@ use crate::{
     writer::WriterHandle,
 };
 
+/// In the directory of the archive while something erased may still lie on the disk.
+const MARK: &str = "erasing";
+
+/// Erases something.
 pub(crate) async fn erase(
     replica: &Replica,
     writer: &WriterHandle,
     journals: &Addr<Journals>,
+    clearing: &Clearing,
     role: Role,
     request: Erase,
 ) -> Result<Erased, Refusal> {
@@ -36,9 +50,10 @@ pub(crate) async fn erase(
     };
     let Some((entity, draft)) = draft else { return Err(nothing(&request.what)) };
     let events = replica.snapshot().and_then(|snapshot| snapshot.bodies_of(&entity)).map_err(|error| refusal(&error))?;
+    clearing.begin().map_err(|error| refusal(&error.into()))?;
     writer.append(draft).await?;
     let chunks = contents::collect_now(replica, writer).await?;
-    overwrite(writer);
+    clearing.overwrite(writer);
     tracing::info!(events, chunks, "erased");
     Ok(Erased { events, chunks })
 }
@@ -86,13 +101,52 @@ async fn silence(journals: &Addr<Journals>, conversation: ConversationId) -> Res
     Ok(())
 }
 
-/// Overwrites what lies on free pages, once the writing thread has nothing else to do.
-fn overwrite(writer: &WriterHandle) {
-    let writer = writer.clone();
-    actix::spawn(async move {
-        match writer.run(|writer| writer.overwrite_free()).await {
-            Ok(bytes) => tracing::info!(bytes, "free pages were overwritten"),
-            Err(refusal) => tracing::warn!(code = ?refusal.code, "free pages stay as they are until the next erasure"),
+/// Clearing away what was erased, as far as it lies on this disk.
+#[derive(Clone)]
+pub(crate) struct Clearing {
+    mark: PathBuf,
+    /// Rises with each erasure: the mark stays as long as there is one after the last clearing.
+    erasures: Rc<Cell<u64>>,
+}
+
+impl Clearing {
+    pub(crate) fn new(directory: &Path) -> Clearing {
+        Clearing { mark: directory.join(MARK), erasures: Rc::default() }
+    }
+
+    fn begin(&self) -> io::Result<()> {
+        self.erasures.set(self.erasures.get() + 1);
+        fs::File::create(&self.mark)?.sync_all()?;
+        self.mark.parent().map_or(Ok(()), |directory| fs::File::open(directory)?.sync_all())
+    }
+
+    /// Does what the process before this one did not come to do.
+    pub(crate) fn go_on(&self, replica: &Replica, writer: &WriterHandle) {
+        if self.mark.exists() {
+            let (clearing, replica, writer) = (self.clone(), replica.clone(), writer.clone());
+            actix::spawn(async move {
+                match contents::collect_now(&replica, &writer).await {
+                    Ok(_) => clearing.overwrite(&writer),
+                    Err(refusal) => tracing::warn!(code = ?refusal.code, "what was erased is not cleared away yet"),
+                }
+            });
         }
-    });
+    }
+
+    /// Overwrites what lies on free pages, when the writing thread has done what waits for it.
+    fn overwrite(&self, writer: &WriterHandle) {
+        let (clearing, writer, erasures) = (self.clone(), writer.clone(), self.erasures.get());
+        actix::spawn(async move {
+            match writer.run(|writer| writer.overwrite_free()).await {
+                Ok(bytes) => {
+                    tracing::info!(bytes, "free pages were overwritten");
+                    if clearing.erasures.get() == erasures {
+                        // Where it stays, it is done once more.
+                        let _ = fs::remove_file(&clearing.mark);
+                    }
+                }
+                Err(refusal) => tracing::warn!(code = ?refusal.code, "what was erased is not cleared away yet"),
+            }
+        });
+    }
 }

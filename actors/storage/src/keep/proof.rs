@@ -38,12 +38,14 @@ pub struct Checked {
     pub wrong: u64,
 }
 
+/// An author's events: the id of each and of the one before it, by number.
+type Chain = BTreeMap<u64, ([u8; 32], [u8; 32])>;
+
 struct Checking<'a> {
     files: &'a Path,
     tell: &'a mut dyn FnMut(String),
     checked: Checked,
-    /// Of each author, the ids and previous ids by number.
-    chains: BTreeMap<[u8; 32], BTreeMap<u64, ([u8; 32], [u8; 32])>>,
+    chains: BTreeMap<[u8; 32], Chain>,
     seen_files: std::collections::BTreeSet<[u8; 32]>,
     whole: bool,
     ended: bool,
