@@ -1,10 +1,6 @@
 //! `verify`: everything that is kept, looked at; and exports, checked by anybody.
 
-use std::{
-    fs::File,
-    io::BufReader,
-    path::{Path, PathBuf},
-};
+use std::{fs::File, io::BufReader, path::Path};
 
 use ipc::{
     endpoint::Options,
@@ -139,7 +135,7 @@ fn report(common: &Common, verified: &VerifiedAll, damage: &[DamageFound], mende
 }
 
 /// `lamos verify --export`: no key, no archive, nothing that runs.
-pub fn export(common: &Common, file: &PathBuf) -> Outcome {
+pub fn export(common: &Common, file: &Path) -> Outcome {
     let cannot = |error: std::io::Error| Failure::new(exit::DATA, format!("cannot read {}: {error}", file.display()));
     let mut lines = BufReader::new(File::open(file).map_err(cannot)?);
     let mut waiting = Waiting::begin("checking");
