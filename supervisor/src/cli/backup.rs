@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::{
     args::{Backup, BackupAction, Common},
-    place::{self, KEYS, Lying, Place, hex},
+    backup_place::{self, KEYS, Lying, BackupPlace, hex},
     restore::{newest_of, open_point},
     session::{Session, places},
     sign_in::{refuse_demo, sign_in},
@@ -53,10 +53,10 @@ struct Written {
 }
 
 async fn make(session: &Session, common: &Common, folder: &Path, check: bool) -> Outcome {
-    let place = Place::folder(folder, true).await?;
+    let place = BackupPlace::folder(folder, true).await?;
     copy_keys(common, &place).await?;
     let BackupFolder { name: ours } = session.client.call(&FindBackup).await?;
-    let mut lying = place::sort(&place.list().await?).remove(&ours).unwrap_or_default();
+    let mut lying = backup_place::sort(&place.list().await?).remove(&ours).unwrap_or_default();
     let mut waiting = Waiting::begin("comparing");
     if check {
         drop_damaged(&place, &ours, &mut lying, &waiting).await?;
@@ -69,7 +69,7 @@ async fn make(session: &Session, common: &Common, folder: &Path, check: bool) ->
         while let Some((name, file)) = next(session).await? {
             (written.packs, written.bytes) = (written.packs + 1, written.bytes + file.len() as u64);
             waiting.now(&format!("writing: {} in {} packs", words::bytes(written.bytes), written.packs));
-            place.write(&place::pack(&ours, &name), file).await?;
+            place.write(&backup_place::pack(&ours, &name), file).await?;
             keep.insert(name);
             if written.packs.is_multiple_of(ON_THE_WAY) {
                 end(session, &place, &ours, true).await?;
@@ -88,7 +88,7 @@ async fn make(session: &Session, common: &Common, folder: &Path, check: bool) ->
 
 /// The file of keys, sealed as it is: with it and a password everything can be put back. Twice, for it is small and all else
 /// depends on it.
-async fn copy_keys(common: &Common, place: &Place) -> Outcome {
+async fn copy_keys(common: &Common, place: &BackupPlace) -> Outcome {
     let slots = places(common)?.slots();
     let cannot = |error: std::io::Error| Failure::new(exit::DATA, format!("cannot read {}: {error}", slots.display()));
     // Somebody may be signing in for the first time: what is the same twice is not half written.
@@ -116,15 +116,15 @@ async fn copy_keys(common: &Common, place: &Place) -> Outcome {
 }
 
 /// Looks at every file and forgets the damaged ones, so that they are written again.
-async fn drop_damaged(place: &Place, ours: &[u8; 16], lying: &mut Lying, waiting: &Waiting) -> Outcome {
+async fn drop_damaged(place: &BackupPlace, ours: &[u8; 16], lying: &mut Lying, waiting: &Waiting) -> Outcome {
     let names: Vec<_> = lying.packs.keys().copied().collect();
     for (index, name) in names.iter().enumerate() {
         waiting.now(&format!("reading what is there: {} of {}", index + 1, names.len()));
-        let file = place.read(&place::pack(ours, name)).await?;
-        if !file.is_some_and(|file| place::is_whole(name, &file)) {
+        let file = place.read(&backup_place::pack(ours, name)).await?;
+        if !file.is_some_and(|file| backup_place::is_whole(name, &file)) {
             waiting.aside(|| tell(&format!("Pack {} is damaged and is written again.", hex(name))));
             lying.packs.remove(name);
-            place.delete(&place::pack(ours, name)).await?;
+            place.delete(&backup_place::pack(ours, name)).await?;
         }
     }
     Ok(())
@@ -133,7 +133,7 @@ async fn drop_damaged(place: &Place, ours: &[u8; 16], lying: &mut Lying, waiting
 /// Says what is there; the packs that stay.
 async fn begin(
     session: &Session,
-    place: &Place,
+    place: &BackupPlace,
     ours: &[u8; 16],
     lying: &Lying,
 ) -> Result<(BackupBegun, BTreeSet<[u8; 16]>), Failure> {
@@ -169,14 +169,14 @@ async fn next(session: &Session) -> Result<Option<([u8; 16], Vec<u8>)>, Failure>
 }
 
 fn whole(name: &[u8; 16], file: &[u8], length: u64) -> Outcome {
-    if file.len() as u64 == length && place::is_whole(name, file) {
+    if file.len() as u64 == length && backup_place::is_whole(name, file) {
         return Ok(());
     }
     Err(Failure::new(exit::OURS, "a file of the backup did not come whole from the archive; try again"))
 }
 
 /// Writes the list of packs; nothing if there are more packs to make.
-async fn end(session: &Session, place: &Place, ours: &[u8; 16], last: bool) -> Result<Option<BackupEnded>, Failure> {
+async fn end(session: &Session, place: &BackupPlace, ours: &[u8; 16], last: bool) -> Result<Option<BackupEnded>, Failure> {
     let mut stream = session.client.open(&EndBackup { last }, Options::default())?;
     let mut file = Vec::new();
     while let Some(piece) = stream.next().await {
@@ -185,18 +185,18 @@ async fn end(session: &Session, place: &Place, ours: &[u8; 16], last: bool) -> R
     let ended = stream.answer().await?;
     let Some(PackName(name)) = ended.name else { return Ok(None) };
     whole(&name, &file, ended.length)?;
-    place.write(&place::point(ours, &name), file).await?;
+    place.write(&backup_place::point(ours, &name), file).await?;
     Ok(Some(ended))
 }
 
 /// Removes what the new list has not: older lists first, then packs, so that no list ever names what is gone.
-async fn clear(place: &Place, ours: &[u8; 16], point: &[u8; 16], keep: &BTreeSet<[u8; 16]>) -> Outcome {
-    let lying = place::sort(&place.list().await?).remove(ours).unwrap_or_default();
+async fn clear(place: &BackupPlace, ours: &[u8; 16], point: &[u8; 16], keep: &BTreeSet<[u8; 16]>) -> Outcome {
+    let lying = backup_place::sort(&place.list().await?).remove(ours).unwrap_or_default();
     for name in lying.points.keys().filter(|name| *name != point) {
-        place.delete(&place::point(ours, name)).await?;
+        place.delete(&backup_place::point(ours, name)).await?;
     }
     for name in lying.packs.keys().filter(|name| !keep.contains(*name)) {
-        place.delete(&place::pack(ours, name)).await?;
+        place.delete(&backup_place::pack(ours, name)).await?;
     }
     Ok(())
 }
@@ -235,12 +235,12 @@ fn say(common: &Common, begun: &BackupBegun, ended: &BackupEnded, written: &Writ
 
 /// `lamos backup list`.
 async fn list(session: &Session, common: &Common, folder: &Path) -> Outcome {
-    let place = Place::folder(folder, false).await?;
+    let place = BackupPlace::folder(folder, false).await?;
     let BackupFolder { name: ours } = session.client.call(&FindBackup).await?;
     let mut found = Vec::new();
-    for (of, lying) in place::sort(&place.list().await?) {
+    for (of, lying) in backup_place::sort(&place.list().await?) {
         for name in lying.points.keys() {
-            let Some(file) = place.read(&place::point(&of, name)).await? else { continue };
+            let Some(file) = place.read(&backup_place::point(&of, name)).await? else { continue };
             let (opened, _) = open_point(session, PointFor::Looking, &file).await?;
             if opened.readable {
                 found.push((opened, of == ours));

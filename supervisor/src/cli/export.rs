@@ -17,7 +17,7 @@ use serde_json::json;
 use super::{
     args::{Common, ExportArgs},
     history,
-    place::hex,
+    backup_place::hex,
     session::Session,
     sign_in::{refuse_demo, sign_in},
     words::{self, Failure, Outcome, Waiting, tell},

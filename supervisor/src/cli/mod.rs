@@ -16,6 +16,7 @@ mod history;
 mod look;
 mod models;
 mod objects;
+mod backup_place;
 mod place;
 mod policy;
 mod prove;

@@ -25,7 +25,7 @@ use serde_json::json;
 
 use super::{
     args::{Common, Restore},
-    place::{self, KEYS, Lying, Place, hex},
+    backup_place::{self, KEYS, Lying, BackupPlace, hex},
     session::{Session, places},
     sign_in::entered,
     words::{self, Failure, Outcome, Waiting, moment, tell},
@@ -45,7 +45,7 @@ pub struct Found {
 /// `lamos restore`.
 pub async fn restore(common: &Common, args: Restore) -> Outcome {
     let (user, password) = entered(common)?;
-    let place = Place::folder(&args.folder, false).await?;
+    let place = BackupPlace::folder(&args.folder, false).await?;
     let files = place.list().await?;
     put_keys(&places(common)?, &place, &files, args.keys.as_deref()).await?;
     let session = Session::open(common, false).await?;
@@ -57,7 +57,7 @@ pub async fn restore(common: &Common, args: Restore) -> Outcome {
 async fn with_session(
     session: &Session,
     common: &Common,
-    place: &Place,
+    place: &BackupPlace,
     files: &BTreeMap<String, u64>,
     user: &str,
     password: &str,
@@ -81,11 +81,11 @@ async fn with_session(
     open_point(session, PointFor::Restoring, &[]).await?;
     let Done = session.client.call(&Lock).await?;
     session.client.call(&UnlockAnew { user: secret(user), password: secret(password) }).await?;
-    put_back(session, common, place, &place::sort(files)).await
+    put_back(session, common, place, &backup_place::sort(files)).await
 }
 
 /// Puts the file of keys into an empty place. Where there is one already, its spaces are looked at later.
-async fn put_keys(places: &Places, place: &Place, files: &BTreeMap<String, u64>, wanted: Option<&str>) -> Outcome {
+async fn put_keys(places: &Places, place: &BackupPlace, files: &BTreeMap<String, u64>, wanted: Option<&str>) -> Outcome {
     let slots = places.slots();
     if slots.exists() {
         return Ok(());
@@ -113,8 +113,8 @@ async fn put_keys(places: &Places, place: &Place, files: &BTreeMap<String, u64>,
     };
     for path in copies {
         let Some(bytes) = place.read(path).await? else { continue };
-        let hash = path.split('-').nth(1).and_then(place::unhex);
-        if hash.is_some_and(|hash| place::is_whole(&hash, &bytes)) {
+        let hash = path.split('-').nth(1).and_then(backup_place::unhex);
+        if hash.is_some_and(|hash| backup_place::is_whole(&hash, &bytes)) {
             places.make()?;
             return write_new(&slots, &bytes)
                 .map_err(|error| Failure::new(exit::DATA, format!("cannot write {}: {error}", slots.display())));
@@ -162,15 +162,15 @@ async fn send<M: ipc::service::Method<Up = Chunk>>(stream: &ipc::endpoint::Strea
 /// The newest point of one backup that can be read; with `whole` one that has everything, if there is one.
 pub async fn newest_of(
     session: &Session,
-    place: &Place,
+    place: &BackupPlace,
     folder: &[u8; 16],
     lying: &Lying,
     whole: bool,
 ) -> Result<Option<Found>, Failure> {
     let mut best: Option<Found> = None;
     for name in lying.points.keys() {
-        let Some(file) = place.read(&place::point(folder, name)).await? else { continue };
-        if !place::is_whole(name, &file) {
+        let Some(file) = place.read(&backup_place::point(folder, name)).await? else { continue };
+        if !backup_place::is_whole(name, &file) {
             tell(&format!("The list {} of the backup is damaged.", hex(name)));
             continue;
         }
@@ -184,7 +184,7 @@ pub async fn newest_of(
 }
 
 /// The newest whole point of any device of this space.
-pub async fn newest(session: &Session, place: &Place, backups: &BTreeMap<[u8; 16], Lying>) -> Result<Option<Found>, Failure> {
+pub async fn newest(session: &Session, place: &BackupPlace, backups: &BTreeMap<[u8; 16], Lying>) -> Result<Option<Found>, Failure> {
     let mut best: Option<Found> = None;
     for (folder, lying) in backups {
         if let Some(found) = newest_of(session, place, folder, lying, true).await? {
@@ -200,13 +200,13 @@ pub async fn newest(session: &Session, place: &Place, backups: &BTreeMap<[u8; 16
 /// Carries a pack to the archive; what came of it, or why it cannot be used.
 pub async fn carry(
     session: &Session,
-    place: &Place,
+    place: &BackupPlace,
     folder: &[u8; 16],
     name: &[u8; 16],
     how: TakeHow,
 ) -> Result<Result<TookPack, String>, Failure> {
-    let Some(file) = place.read(&place::pack(folder, name)).await? else { return Ok(Err("it is missing".to_owned())) };
-    if !place::is_whole(name, &file) {
+    let Some(file) = place.read(&backup_place::pack(folder, name)).await? else { return Ok(Err("it is missing".to_owned())) };
+    if !backup_place::is_whole(name, &file) {
         return Ok(Err("it was changed or cut since it was made".to_owned()));
     }
     let stream = session.client.open(&TakePack { name: PackName(*name), how }, Options::default())?;
@@ -244,7 +244,7 @@ impl Sum {
     }
 }
 
-async fn put_back(session: &Session, common: &Common, place: &Place, backups: &BTreeMap<[u8; 16], Lying>) -> Outcome {
+async fn put_back(session: &Session, common: &Common, place: &BackupPlace, backups: &BTreeMap<[u8; 16], Lying>) -> Outcome {
     let mut waiting = Waiting::begin("reading the backup");
     let mut sum = Sum::default();
     let made = match newest(session, place, backups).await? {
@@ -269,7 +269,7 @@ async fn put_back(session: &Session, common: &Common, place: &Place, backups: &B
 /// The packs of a list, in its order. After one that is lost, what follows is taken all the same.
 async fn listed(
     session: &Session,
-    place: &Place,
+    place: &BackupPlace,
     folder: &[u8; 16],
     names: &[[u8; 16]],
     sum: &mut Sum,
@@ -292,7 +292,7 @@ async fn listed(
 /// All packs, in no order: again and again as long as something that waited finds its place, and then with gaps.
 async fn unlisted(
     session: &Session,
-    place: &Place,
+    place: &BackupPlace,
     backups: &BTreeMap<[u8; 16], Lying>,
     sum: &mut Sum,
     waiting: &Waiting,

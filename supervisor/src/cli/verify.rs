@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     args::{Common, VerifyArgs},
-    place::{self, Place, hex},
+    backup_place::{self, BackupPlace, hex},
     restore::{carry, newest, open_point},
     session::Session,
     sign_in::sign_in,
@@ -48,8 +48,8 @@ async fn look(session: &Session) -> Result<(VerifiedAll, Vec<DamageFound>), Fail
 
 /// Puts back what was found damaged; how many events and chunks were.
 async fn mend(session: &Session, folder: &Path) -> Result<(u64, u64), Failure> {
-    let place = Place::folder(folder, false).await?;
-    let backups = place::sort(&place.list().await?);
+    let place = BackupPlace::folder(folder, false).await?;
+    let backups = backup_place::sort(&place.list().await?);
     let Some(found) = newest(session, &place, &backups).await? else {
         return Err(Failure::new(exit::DATA, format!("{} has no backup of this space that can be read", folder.display())));
     };
