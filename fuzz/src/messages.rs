@@ -35,13 +35,14 @@ macro_rules! lines {
 lines! {
     0 common: Echo Source SetLevel;
     1 supervisor: Engage Opened Closed AllowPorts;
+    3 instance: ListRecent ReadRecent Give Standing;
     4 storage:
         CreateConversation AppendMessage ListConversations ReadConversation SetTitle Journal AppendTrace ListTraces
         PutAttachment GetAttachment WriteFile ReadFile ListFiles RemoveFile Follow Statistics BindAgent ReleaseAgent
         Search Reindex UploadStatus CommitFiles ListVersions ReadVersion RollBack FindFile GlobFiles ListFolder ListObjects
-        FindObjects ShowObject ListHeads Measure Erase VerifyAll FindBackup BeginBackup NextPack EndBackup OpenPoint TakePack
-        EndRestore Export;
-    5 crypto: Unlock Deploy Lock KeyStatus ReleaseStoreKey SignEvents Lend ReleaseApiKey UnlockAnew;
+        FindObjects ShowObject ListHeads Measure Sync Carry Erase VerifyAll FindBackup BeginBackup NextPack EndBackup
+        OpenPoint TakePack EndRestore Export;
+    5 crypto: Unlock Deploy Lock KeyStatus ReleaseStoreKey SignEvents Lend ReleaseApiKey ReleaseCacheKey UnlockAnew;
     6 llm: Complete ListModels;
     7 agent: Take ListSkills ShowSkill CheckSkill;
     8 code: Run;

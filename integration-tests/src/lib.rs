@@ -35,6 +35,7 @@ pub mod small_disk;
 pub mod tap;
 pub mod tended;
 pub mod users;
+pub mod window;
 pub mod wire;
 
 /// How many rounds of chance are wanted: what `cargo verify --rounds N` says, or as many as are usual.

@@ -30,11 +30,12 @@ const KNOWS: &[(&str, &[&str])] = &[
     ("system-skills", &[]),
     ("storage", &["backends", "ipc", "replica", "system-skills"]),
     ("crypto", &["ipc"]),
+    ("instance", &["ipc", "replica"]),
     ("outbound", &["ipc"]),
     ("llm", &["ipc", "outbound"]),
     ("code", &["ipc"]),
     ("agent", &["ipc", "system-skills"]),
-    ("lamos", &["agent", "backends", "code", "courier", "crypto", "ipc", "llm", "storage"]),
+    ("lamos", &["agent", "backends", "code", "courier", "crypto", "instance", "ipc", "llm", "storage"]),
     // It starts the binary, and attaches to it as a command line does.
     ("integration-tests", &["ipc"]),
 ];

@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 #[track_caller]
 fn check_rights(rights: &Value, namespaces: bool) {
     let roles: Vec<&str> = rights.as_array().unwrap().iter().map(|role| role["role"].as_str().unwrap()).collect();
-    for role in ["storage", "crypto", "llm", "courier", "agent", "code"] {
+    for role in ["storage", "crypto", "llm", "courier", "agent", "code", "ui"] {
         assert!(roles.contains(&role), "{role} is not in {roles:?}");
     }
     for role in rights.as_array().unwrap() {
@@ -45,7 +45,7 @@ fn check_rights(rights: &Value, namespaces: bool) {
         let allowed: Vec<&str> =
             proofs.iter().filter(|proof| proof["outcome"] == "allowed").map(|proof| proof["act"].as_str().unwrap()).collect();
         let expected: &[&str] = match role["role"].as_str().unwrap() {
-            "storage" => &["list its own directory"],
+            "storage" | "ui" => &["list its own directory"],
             "llm" | "courier" => &["make a TCP socket"],
             _ => &[],
         };

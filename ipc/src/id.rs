@@ -60,6 +60,8 @@ kept! {
     AttachmentId;
     /// Content on its way in.
     UploadId;
+    /// Something a person did, which is done once however often it is asked for.
+    CommandId;
 }
 
 impl TraceId {

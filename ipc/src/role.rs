@@ -53,7 +53,8 @@ roles! {
     Supervisor = 1, "supervisor";
     /// A person's command line, attached through the control socket. Asks, never answers.
     Cli = 2, "cli";
-    /// The window. Asks, never answers.
+    /// The window's instance: a cache of what is recent, and what a person did and the archive has not yet. It asks as a window
+    /// does, and answers the person's command line alone.
     Ui = 3, "ui";
     /// The archive.
     Storage = 4, "storage";

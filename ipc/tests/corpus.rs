@@ -60,6 +60,7 @@ fn no_method_is_without_a_line() {
     let services: [(&str, &[(u16, &str)]); 8] = [
         ("common", messages::common::METHODS),
         ("supervisor", messages::supervisor::METHODS),
+        ("instance", messages::instance::METHODS),
         ("storage", messages::storage::METHODS),
         ("crypto", messages::crypto::METHODS),
         ("llm", messages::llm::METHODS),

@@ -231,3 +231,22 @@ fn when_the_other_end_dies_every_question_is_answered() {
         assert_eq!(client.call(&Statistics).await.unwrap_err().code, Code::PeerDied);
     });
 }
+
+#[test]
+fn what_comes_behind_a_drain_hears_that_it_was_not_begun() {
+    run(async {
+        let mut alone = alone();
+        alone.ask(1).await;
+        let begun = next_call(&mut alone.events).await;
+        alone.control.send(Frame::bare(Header { deadline_ms: 1000, ..Header::new(Kind::Drain) }));
+        alone.control.drained().await;
+        while !matches!(alone.events.next().await, Some(Event::Drain(_))) {}
+        alone.ask(2).await;
+        drop(begun);
+        let refused = alone.said.next().await.unwrap().unwrap();
+        assert_eq!((refused.header.call, Refusal::from_body(refused.body.as_slice()).code), (CallId(1), Code::Internal));
+        drop(alone.events);
+        let refused = alone.said.next().await.unwrap().unwrap();
+        assert_eq!((refused.header.call, Refusal::from_body(refused.body.as_slice()).code), (CallId(2), Code::Draining));
+    });
+}

@@ -10,7 +10,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{Registry, filter::Targets, fmt, layer::SubscriberExt as _, reload};
 
 /// The crates that are heard.
-const OURS: &[&str] = &["agent", "code", "crypto", "ipc", "lamos", "llm", "replica", "storage"];
+const OURS: &[&str] = &["agent", "code", "crypto", "instance", "ipc", "lamos", "llm", "replica", "storage"];
 
 static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 

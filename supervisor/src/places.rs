@@ -123,6 +123,11 @@ impl Places {
         self.data.join("slots")
     }
 
+    /// One directory for the window's cache of each space in which a window was ever used.
+    pub fn caches(&self) -> PathBuf {
+        self.data.join("ui")
+    }
+
     /// One directory for each space.
     pub fn spaces(&self) -> PathBuf {
         self.data.join("spaces")

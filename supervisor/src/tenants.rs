@@ -22,6 +22,8 @@ pub enum Prepared {
     Agent(agent::Prepared),
     /// A run.
     Code(code::Prepared),
+    /// The window's cache.
+    Ui(instance::Prepared),
 }
 
 /// A tenant at work; ready when it has drained.
@@ -36,6 +38,7 @@ pub fn prepare(work: &Work, generation: u32, handed: Vec<OwnedFd>) -> Result<Pre
         Work::Courier { .. } => Prepared::Courier(Box::new(courier::prepare()?)),
         Work::Agent { conversation } => Prepared::Agent(agent::prepare(*conversation)),
         Work::Code => Prepared::Code(code::prepare()?),
+        Work::Ui { directory } => Prepared::Ui(instance::prepare(directory)),
     })
 }
 
@@ -48,5 +51,6 @@ pub async fn start(prepared: Prepared, caller: Rc<Caller>, events: Events) -> Re
         Prepared::Courier(prepared) => Box::pin(courier::start(*prepared, Client::new(caller), events)?),
         Prepared::Agent(prepared) => Box::pin(agent::start(prepared, Client::new(caller), events)),
         Prepared::Code(prepared) => Box::pin(code::start(prepared, events).await?),
+        Prepared::Ui(prepared) => Box::pin(instance::start(prepared, Client::new(caller), events).await?),
     })
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use actix::{Actor, Context, Handler, Message};
 use ipc::{
     Code, Instance, Refusal, Role,
-    messages::crypto::{ApiKey, KeyState, Lend, StoreKey},
+    messages::crypto::{ApiKey, CacheKey, KeyState, Lend, StoreKey},
 };
 use zeroize::Zeroizing;
 
@@ -143,6 +143,11 @@ pub(crate) struct Look;
 #[rtype(result = "Result<StoreKey, Refusal>")]
 pub(crate) struct Release;
 
+/// The key of the window's cache.
+#[derive(Message)]
+#[rtype(result = "Result<CacheKey, Refusal>")]
+pub(crate) struct ReleaseCache;
+
 /// Sign events.
 #[derive(Message)]
 #[rtype(result = "Result<Vec<[u8; 64]>, Refusal>")]
@@ -271,6 +276,14 @@ impl Handler<Release> for Keeper {
 
     fn handle(&mut self, _: Release, _: &mut Context<Self>) -> Self::Result {
         self.space().map(Space::store_key)
+    }
+}
+
+impl Handler<ReleaseCache> for Keeper {
+    type Result = Result<CacheKey, Refusal>;
+
+    fn handle(&mut self, _: ReleaseCache, _: &mut Context<Self>) -> Self::Result {
+        self.space().map(Space::cache_key)
     }
 }
 

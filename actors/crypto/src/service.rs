@@ -10,8 +10,8 @@ use ipc::{
     messages::{
         common::Done,
         crypto::{
-            Deploy, KeyStatus, Lease, Lend, Lock, ReleaseApiKey, ReleaseStoreKey, Request, SignEvents, Signatures, Unlock,
-            UnlockAnew, Unlocked,
+            Deploy, KeyStatus, Lease, Lend, Lock, ReleaseApiKey, ReleaseCacheKey, ReleaseStoreKey, Request, SignEvents,
+            Signatures, Unlock, UnlockAnew, Unlocked,
         },
         supervisor::{Closed, Opened},
     },
@@ -20,7 +20,9 @@ use ipc::{
 
 use crate::{
     derive::{Derive, Deriver},
-    keeper::{Confirm, Forget, Keeper, LendKey, Look, MayTry, Opening, Pair, Release, ReleaseKey, Sign, Try, TryAnew},
+    keeper::{
+        Confirm, Forget, Keeper, LendKey, Look, MayTry, Opening, Pair, Release, ReleaseCache, ReleaseKey, Sign, Try, TryAnew,
+    },
 };
 
 /// What an answer is made with.
@@ -73,6 +75,10 @@ impl Service {
             Ok(Request::ReleaseStoreKey(_)) => {
                 let reply: Reply<ReleaseStoreKey> = incoming.reply();
                 reply.finish(self.keeper.send(Release).await.map_err(gone).flatten());
+            }
+            Ok(Request::ReleaseCacheKey(_)) => {
+                let reply: Reply<ReleaseCacheKey> = incoming.reply();
+                reply.finish(self.keeper.send(ReleaseCache).await.map_err(gone).flatten());
             }
             Ok(Request::SignEvents(sign)) => {
                 let reply: Reply<SignEvents> = incoming.reply();

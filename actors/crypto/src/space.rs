@@ -4,7 +4,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use ipc::{
     Code, Refusal,
     event::{EventHeader, SIGNING_TAG},
-    messages::crypto::StoreKey,
+    messages::crypto::{CacheKey, StoreKey},
     secret::Secret,
 };
 use zeroize::Zeroizing;
@@ -43,6 +43,12 @@ impl Space {
     pub(crate) fn store_key(&self) -> StoreKey {
         let key = expand(self.keys.master(), "lamos/v1/store");
         StoreKey { key: Secret::new(key.to_vec()), space: self.keys.space, device: self.device.verifying_key().to_bytes() }
+    }
+
+    /// The one key the window's cache works with. Neither of the two opens what the other has sealed.
+    pub(crate) fn cache_key(&self) -> CacheKey {
+        let key = expand(self.keys.master(), "lamos/v1/sparse");
+        CacheKey { key: Secret::new(key.to_vec()), space: self.keys.space }
     }
 
     /// Signs an event: only one of this space, only one of this device.
@@ -95,6 +101,14 @@ mod tests {
         for wrong in [event([9; 16], device), event(id, [9; 32]), header[1..].to_vec(), b"anything".to_vec()] {
             assert_eq!(space.sign(&wrong).expect_err("refused").code, Code::Malformed);
         }
+    }
+
+    #[test]
+    fn the_cache_has_a_key_of_its_own() {
+        let space = Space::open(Keys::random(false).expect("keys"));
+        let (store, cache) = (space.store_key(), space.cache_key());
+        assert_eq!((cache.space, cache.key.expose()), (store.space, space.cache_key().key.expose()));
+        assert_ne!(cache.key.expose(), store.key.expose());
     }
 
     #[test]

@@ -42,6 +42,7 @@ pub mod state;
 mod store;
 mod tables;
 mod views;
+pub mod wire;
 mod write;
 
 pub use clock::Wall;

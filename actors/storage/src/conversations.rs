@@ -38,7 +38,7 @@ fn page(limit: u16) -> usize {
     usize::from(limit.clamp(1, MAX_PAGE))
 }
 
-fn title(title: String) -> Result<Title, Refusal> {
+pub(crate) fn title(title: String) -> Result<Title, Refusal> {
     if title.len() > MAX_TITLE || title.chars().any(char::is_control) {
         return Err(Refusal::new(Code::NotKeepable, format!("a title is one line of at most {MAX_TITLE} bytes")));
     }
@@ -67,13 +67,7 @@ pub(crate) async fn append(
     request: AppendMessage,
 ) -> Result<Appended, Refusal> {
     let AppendMessage { message, ends_turn } = request;
-    let text: usize = message.parts.iter().map(part_len).sum();
-    if text > MAX_TEXT || message.attachments.len() > MAX_ATTACHMENTS {
-        return Err(Refusal::new(
-            Code::NotKeepable,
-            format!("a message has at most {MAX_TEXT} bytes and {MAX_ATTACHMENTS} attachments"),
-        ));
-    }
+    check_message(&message)?;
     if ends_turn && message.id.0 != message.turn.0 {
         return Err(Refusal::new(Code::Malformed, "the message that ends a turn has the turn's id"));
     }
@@ -84,6 +78,18 @@ pub(crate) async fn append(
         journals.send(Finish(turn)).await.map_err(|error| ours("close the journal", &error))?;
     }
     Ok(appended(kept))
+}
+
+/// Whether a message is one that is kept.
+pub(crate) fn check_message(message: &Message) -> Result<(), Refusal> {
+    let text: usize = message.parts.iter().map(part_len).sum();
+    if text > MAX_TEXT || message.attachments.len() > MAX_ATTACHMENTS {
+        return Err(Refusal::new(
+            Code::NotKeepable,
+            format!("a message has at most {MAX_TEXT} bytes and {MAX_ATTACHMENTS} attachments"),
+        ));
+    }
+    Ok(())
 }
 
 fn part_len(part: &Part) -> usize {

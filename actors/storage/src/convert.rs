@@ -1,80 +1,12 @@
 //! Between what is on the wire and what is on disk. The two are kept apart on purpose: the wire changes with the program,
-//! the disk never.
+//! the disk never. What the window's instance says too is in [`replica::wire`].
 
 use ipc::{
-    id::{AttachmentId, ConversationId, MessageId, TurnId},
-    messages::{
-        chat::{self, ToolCall, ToolResult, Usage},
-        storage,
-    },
+    id::{ConversationId, TurnId},
+    messages::{chat::Usage, storage},
 };
+pub(crate) use replica::wire::{conversation_to_wire, message_to_disk, message_to_wire};
 use replica::{Kept, Recorded, body};
-
-pub(crate) fn message_to_disk(message: chat::Message) -> body::Message {
-    body::Message {
-        id: message.id.0,
-        turn: message.turn.0,
-        author: match message.author {
-            chat::Author::Person => body::Author::Person,
-            chat::Author::Assistant => body::Author::Assistant,
-        },
-        parts: message.parts.into_iter().map(part_to_disk).collect(),
-        attachments: message
-            .attachments
-            .into_iter()
-            .map(|chat::Attached { id, name, length }| body::Attached { id: id.0, name, length })
-            .collect(),
-        status: match message.status {
-            chat::Status::Complete => body::Status::Complete,
-            chat::Status::Stopped => body::Status::Stopped,
-            chat::Status::Interrupted => body::Status::Interrupted,
-        },
-        made_by: message.made_by,
-    }
-}
-
-pub(crate) fn message_to_wire(event: &Recorded, message: body::Message) -> chat::Message {
-    chat::Message {
-        id: MessageId(message.id),
-        conversation: ConversationId(event.header.entity),
-        turn: TurnId(message.turn),
-        author: match message.author {
-            body::Author::Person => chat::Author::Person,
-            body::Author::Assistant => chat::Author::Assistant,
-        },
-        parts: message.parts.into_iter().map(part_to_wire).collect(),
-        attachments: message
-            .attachments
-            .into_iter()
-            .map(|body::Attached { id, name, length }| chat::Attached { id: AttachmentId(id), name, length })
-            .collect(),
-        status: match message.status {
-            body::Status::Complete => chat::Status::Complete,
-            body::Status::Stopped => chat::Status::Stopped,
-            body::Status::Interrupted => chat::Status::Interrupted,
-        },
-        made_by: message.made_by,
-        at_ms: event.clock().millis(),
-    }
-}
-
-fn part_to_disk(part: chat::Part) -> body::Part {
-    match part {
-        chat::Part::Text(text) => body::Part::Text(text),
-        chat::Part::Thinking { text, signature } => body::Part::Thinking(text, signature),
-        chat::Part::Call(ToolCall { id, name, arguments }) => body::Part::Call(id, name, arguments),
-        chat::Part::Result(ToolResult { call, ok, text }) => body::Part::Result(call, ok, text),
-    }
-}
-
-fn part_to_wire(part: body::Part) -> chat::Part {
-    match part {
-        body::Part::Text(text) => chat::Part::Text(text),
-        body::Part::Thinking(text, signature) => chat::Part::Thinking { text, signature },
-        body::Part::Call(id, name, arguments) => chat::Part::Call(ToolCall { id, name, arguments }),
-        body::Part::Result(call, ok, text) => chat::Part::Result(ToolResult { call, ok, text }),
-    }
-}
 
 pub(crate) fn trace_to_disk(trace: storage::Trace) -> body::Trace {
     body::Trace {
@@ -118,17 +50,6 @@ pub(crate) fn trace_to_wire(event: &Recorded, trace: body::Trace) -> storage::Tr
         millis: trace.millis,
         usage: Usage { input: trace.tokens_in, output: trace.tokens_out },
         at_ms: event.clock().millis(),
-    }
-}
-
-pub(crate) fn conversation_to_wire(id: [u8; 16], view: &replica::Conversation) -> storage::Conversation {
-    let millis = |clock: u64| ipc::event::Clock(clock).millis();
-    storage::Conversation {
-        id: ConversationId(id),
-        title: view.title.clone(),
-        messages: view.messages,
-        created_ms: millis(view.created),
-        changed_ms: millis(view.changed),
     }
 }
 

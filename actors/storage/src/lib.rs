@@ -20,6 +20,7 @@ mod keep;
 mod search;
 mod service;
 mod signer;
+mod sync;
 mod volumes;
 mod writer;
 

@@ -25,6 +25,7 @@ use crate::{
     keep::{Keep, backup, erase, export, restore, verify},
     search::Search,
     signer::Signer,
+    sync,
     volumes::{self, commit::Gathering, history, names::Names, walk},
     writer::WriterHandle,
 };
@@ -245,6 +246,15 @@ impl Service {
                 let reply = incoming.reply::<wire::Export>();
                 let result = export::export(replica, &self.signer, request, &reply).await;
                 reply.finish(result);
+            }
+            Ok(Request::Sync(_)) => {
+                let mut reply = incoming.reply::<wire::Sync>();
+                let grants = Box::new(replica::chum::Everything);
+                let result = sync::speak(replica, writer, &self.signer, grants, &mut reply).await;
+                reply.finish(result);
+            }
+            Ok(Request::Carry(request)) => {
+                self.write::<wire::Carry>(incoming, sync::carry(writer, request)).await;
             }
             Err(refusal) => incoming.refuse(&refusal),
         }

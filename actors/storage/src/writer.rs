@@ -1,14 +1,17 @@
 //! The writing thread. It takes everything that waits, puts it into one transaction, syncs once, and then answers all:
 //! a hundred requests that come together cost one sync.
 
-use std::{thread, time::Instant};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use ipc::Refusal;
 use replica::{
     Draft, Kept, Refused, ReplicaError, Writer,
     blobs::{Checkpoint, Sweep, Swept},
 };
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::errors::{ours, refusal, refused};
 
@@ -18,6 +21,10 @@ const WAITING: usize = 256;
 /// Requests in one transaction.
 const TOGETHER: usize = 256;
 
+/// How long signatures wait for something to share a transaction with: who writes one thing after the other is back with the
+/// next one by then, and does not wait for a sync of theirs.
+const LINGER: Duration = Duration::from_millis(2);
+
 /// Events that a slow follower may be behind before it is told that it missed some.
 const FOLLOWED: usize = 1024;
 
@@ -25,10 +32,18 @@ const FOLLOWED: usize = 1024;
 enum Waiting {
     /// It shares a transaction with what waits beside it.
     Shared(Work),
+    /// A transaction of its own.
+    Alone(Alone),
+}
+
+/// What belongs together.
+enum Alone {
+    /// All of these or none.
+    All { drafts: Vec<Draft>, uploads: Vec<Checkpoint>, answer: oneshot::Sender<Result<(), Refusal>> },
+    /// In this order. One that is refused does not keep the others from being kept.
+    Each { drafts: Vec<Draft>, answer: oneshot::Sender<Result<Vec<Result<Kept, Refused>>, Refusal>> },
     /// Something that has transactions of its own.
     Task(Task),
-    /// All of these or none, in a transaction of their own.
-    Alone { drafts: Vec<Draft>, uploads: Vec<Checkpoint>, answer: oneshot::Sender<Result<(), Refusal>> },
 }
 
 /// What is done with the writer, and hands its result to whoever waits for it.
@@ -69,6 +84,8 @@ pub(crate) enum UploadStep {
 pub(crate) struct WriterHandle {
     work: mpsc::Sender<Waiting>,
     kept: broadcast::Sender<Kept>,
+    /// How often something was signed, and so may be given out from now on.
+    signed: watch::Sender<u64>,
 }
 
 impl WriterHandle {
@@ -76,10 +93,11 @@ impl WriterHandle {
     pub(crate) fn start(writer: Writer) -> Result<WriterHandle, Refusal> {
         let (work, waiting) = mpsc::channel(WAITING);
         let kept = broadcast::Sender::new(FOLLOWED);
-        let said = kept.clone();
+        let signed = watch::Sender::new(0);
+        let said = Said { kept: kept.clone(), signed: signed.clone() };
         let thread = thread::Builder::new().name("writer".to_owned()).spawn(move || write(writer, waiting, &said));
         thread.map_err(|error| ours("start the writing thread", &error))?;
-        Ok(WriterHandle { work, kept })
+        Ok(WriterHandle { work, kept, signed })
     }
 
     /// Keeps a draft. When this returns well, it is on disk and synced.
@@ -99,7 +117,15 @@ impl WriterHandle {
     /// disk and synced.
     pub(crate) async fn append_all(&self, drafts: Vec<Draft>, uploads: Vec<Checkpoint>) -> Result<(), Refusal> {
         let (answer, answered) = oneshot::channel();
-        self.send(Waiting::Alone { drafts, uploads, answer }).await?;
+        self.send(Waiting::Alone(Alone::All { drafts, uploads, answer })).await?;
+        answered.await.map_err(|error| ours("hear from the writing thread", &error))?
+    }
+
+    /// Keeps drafts in this order and in one transaction, but for those that are refused. When this returns well, what
+    /// became of each is so for good.
+    pub(crate) async fn append_each(&self, drafts: Vec<Draft>) -> Result<Vec<Result<Kept, Refused>>, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Waiting::Alone(Alone::Each { drafts, answer })).await?;
         answered.await.map_err(|error| ours("hear from the writing thread", &error))?
     }
 
@@ -111,7 +137,7 @@ impl WriterHandle {
         let (answer, answered) = oneshot::channel();
         // Who asked may have gone; what was asked for is done all the same.
         let task: Task = Box::new(move |writer| drop(answer.send(task(writer))));
-        self.send(Waiting::Task(task)).await?;
+        self.send(Waiting::Alone(Alone::Task(task))).await?;
         let result = answered.await.map_err(|error| ours("hear from the writing thread", &error))?;
         result.map_err(|error| refusal(&error))
     }
@@ -153,41 +179,71 @@ impl WriterHandle {
         self.kept.subscribe()
     }
 
+    /// Changes whenever something was signed: what another replica may be given then.
+    pub(crate) fn signed(&self) -> watch::Receiver<u64> {
+        self.signed.subscribe()
+    }
+
     async fn send(&self, work: Waiting) -> Result<(), Refusal> {
         self.work.send(work).await.map_err(|_| Refusal::internal("reach the writing thread"))
     }
 }
 
-fn write(mut writer: Writer, mut waiting: mpsc::Receiver<Waiting>, kept: &broadcast::Sender<Kept>) {
+/// Whom the thread tells what it did.
+struct Said {
+    kept: broadcast::Sender<Kept>,
+    signed: watch::Sender<u64>,
+}
+
+impl Said {
+    /// These are kept; one that was before is no news.
+    fn keep(&self, kept: impl IntoIterator<Item = Kept>) {
+        for one in kept.into_iter().filter(|one| !one.again) {
+            // Perhaps nobody listens.
+            let _ = self.kept.send(one);
+        }
+    }
+}
+
+fn write(mut writer: Writer, mut waiting: mpsc::Receiver<Waiting>, said: &Said) {
     let mut together = Vec::with_capacity(TOGETHER);
     while let Some(first) = waiting.blocking_recv() {
-        let mut alone = None;
-        let mut next = Some(first);
-        while let Some(one) = next {
-            match one {
-                Waiting::Shared(work) => together.push(work),
-                other => {
-                    alone = Some(other);
-                    break;
-                }
-            }
-            next = if together.len() < TOGETHER { waiting.try_recv().ok() } else { None };
+        let mut alone = gather(Some(first), &mut waiting, &mut together);
+        if alone.is_none() && together.iter().all(|work| matches!(work, Work::Sign { .. })) {
+            thread::sleep(LINGER);
+            alone = gather(waiting.try_recv().ok(), &mut waiting, &mut together);
         }
         for (sweep, answer) in together.extract_if(.., |work| matches!(work, Work::Sweep { .. })).filter_map(Work::into_sweep) {
             let _ = answer.send(sweep.apply(&mut writer));
         }
         if !together.is_empty() {
-            commit(&mut writer, &mut together, kept);
+            commit(&mut writer, &mut together, said);
         }
+        // Who asked may have gone; what was asked for is done all the same.
         match alone {
-            Some(Waiting::Alone { drafts, uploads, answer }) => {
-                // Who asked may have gone; what was asked for is done all the same.
-                let _ = answer.send(commit_all(&mut writer, &drafts, &uploads, kept));
+            Some(Alone::All { drafts, uploads, answer }) => {
+                let _ = answer.send(commit_all(&mut writer, &drafts, &uploads, said));
             }
-            Some(Waiting::Task(task)) => task(&mut writer),
-            Some(Waiting::Shared(_)) | None => {}
+            Some(Alone::Each { drafts, answer }) => {
+                let _ = answer.send(commit_each(&mut writer, &drafts, said));
+            }
+            Some(Alone::Task(task)) => task(&mut writer),
+            None => {}
         }
     }
+}
+
+/// Takes what waits, up to what goes alone.
+fn gather(first: Option<Waiting>, waiting: &mut mpsc::Receiver<Waiting>, together: &mut Vec<Work>) -> Option<Alone> {
+    let mut next = first;
+    while let Some(one) = next {
+        match one {
+            Waiting::Shared(work) => together.push(work),
+            Waiting::Alone(alone) => return Some(alone),
+        }
+        next = if together.len() < TOGETHER { waiting.try_recv().ok() } else { None };
+    }
+    None
 }
 
 impl Work {
@@ -200,12 +256,7 @@ impl Work {
 }
 
 /// One transaction for drafts that belong together. One that is refused takes all of them with it.
-fn commit_all(
-    writer: &mut Writer,
-    drafts: &[Draft],
-    uploads: &[Checkpoint],
-    kept: &broadcast::Sender<Kept>,
-) -> Result<(), Refusal> {
+fn commit_all(writer: &mut Writer, drafts: &[Draft], uploads: &[Checkpoint], said: &Said) -> Result<(), Refusal> {
     let begun = Instant::now();
     let mut first_refused = None;
     let result = writer.write(|batch| {
@@ -227,9 +278,7 @@ fn commit_all(
     tracing::debug!(events = drafts.len(), ok = result.is_ok(), micros, "committed together");
     match (result, first_refused) {
         (Ok(all), _) => {
-            for one in all.into_iter().filter(|one| !one.again) {
-                let _ = kept.send(one);
-            }
+            said.keep(all);
             Ok(())
         }
         (Err(_), Some(why)) => Err(refused(why)),
@@ -237,8 +286,19 @@ fn commit_all(
     }
 }
 
+/// One transaction for drafts that come in an order; each is kept or refused by itself.
+fn commit_each(writer: &mut Writer, drafts: &[Draft], said: &Said) -> Result<Vec<Result<Kept, Refused>>, Refusal> {
+    let begun = Instant::now();
+    let result = writer.write(|batch| drafts.iter().map(|draft| batch.append(draft)).collect::<Result<Vec<_>, _>>());
+    let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    tracing::debug!(events = drafts.len(), ok = result.is_ok(), micros, "committed in order");
+    let each = result.map_err(|error| refusal(&error))?;
+    said.keep(each.iter().filter_map(|one| one.as_ref().ok()).copied());
+    Ok(each)
+}
+
 /// One transaction for all; then one answer for each.
-fn commit(writer: &mut Writer, together: &mut Vec<Work>, kept: &broadcast::Sender<Kept>) {
+fn commit(writer: &mut Writer, together: &mut Vec<Work>, said: &Said) {
     let begun = Instant::now();
     let result = writer.write(|batch| {
         let mut results: Vec<Result<Kept, Refused>> = Vec::with_capacity(together.len());
@@ -261,6 +321,9 @@ fn commit(writer: &mut Writer, together: &mut Vec<Work>, kept: &broadcast::Sende
     });
     let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
     tracing::debug!(requests = together.len(), ok = result.is_ok(), micros, "committed");
+    if result.is_ok() && together.iter().any(|work| matches!(work, Work::Sign { .. })) {
+        said.signed.send_modify(|times| *times += 1);
+    }
     let mut results = match result {
         Ok(results) => Ok(results.into_iter()),
         Err(error) => Err(error),
@@ -273,11 +336,7 @@ fn commit(writer: &mut Writer, together: &mut Vec<Work>, kept: &broadcast::Sende
                     Ok(results) => results.next().unwrap_or(Err(Refused::Conflict)).map_err(refused),
                     Err(error) => Err(refusal(error)),
                 };
-                if let Ok(new) = &result
-                    && !new.again
-                {
-                    let _ = kept.send(*new);
-                }
+                said.keep(result.as_ref().ok().copied());
                 let _ = answer.send(result);
             }
             Work::Sweep { .. } => {}

@@ -14,6 +14,7 @@ mod python;
 mod restart;
 mod spawn;
 mod streams;
+mod sync;
 
 pub use peers::peer;
 
@@ -38,4 +39,5 @@ pub const ALL: &[(&str, fn())] = &[
     ("archive: search", archive::finding),
     ("archive: CHUM", archive::comparing),
     ("archive: large content", archive::large_content),
+    ("sync", sync::measure),
 ];

@@ -10,7 +10,10 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::window::{Allowance, Taken};
+use super::{
+    halves::{Line, Receiving, Sending},
+    window::{Allowance, Taken},
+};
 use crate::{
     codec,
     frame::{Body, Frame},
@@ -20,7 +23,7 @@ use crate::{
     link::Outbox,
     refusal::{Code, Refusal},
     role::Role,
-    service::{Method, Piece as _, malformed},
+    service::{Method, malformed},
 };
 
 /// How a call is made. The default asks any process of the method's role, with the policy's own deadline.
@@ -214,13 +217,18 @@ pub struct StreamCall<M: Method> {
 impl<M: Method> StreamCall<M> {
     /// Sends a piece when the other side has room for it. False if the call has ended.
     pub async fn send(&self, piece: &M::Up) -> Result<bool, Refusal> {
-        let body = piece_body::<M, _>(piece)?;
-        if !self.allowance.take(body.len()).await {
-            return Ok(false);
-        }
-        let header = Header { direction: Some(Direction::Up), call: self.call, ..Header::new(Kind::Data) };
-        self.caller.data.send(Frame { header, body });
-        Ok(true)
+        let line = Line { data: &self.caller.data, call: self.call, direction: Direction::Up };
+        Sending::<M, M::Up> { line, allowance: &self.allowance, of: PhantomData }.send(piece).await
+    }
+
+    /// Both directions, each to be used while the other waits.
+    pub fn halves(&mut self) -> (Sending<'_, M, M::Up>, Receiving<'_, M, M::Down>) {
+        let StreamCall { caller, call, pieces, allowance, taken, .. } = self;
+        let line = |direction| Line { data: &caller.data, call: *call, direction };
+        (
+            Sending { line: line(Direction::Up), allowance, of: PhantomData },
+            Receiving { line: line(Direction::Down), pieces, taken, of: PhantomData },
+        )
     }
 
     /// Says that no more pieces follow.
@@ -231,12 +239,7 @@ impl<M: Method> StreamCall<M> {
 
     /// The next piece; `None` when there are no more, and the answer is all that follows.
     pub async fn next(&mut self) -> Option<Result<M::Down, Refusal>> {
-        let body = self.pieces.recv().await?;
-        if let Some(credit) = self.taken.piece(body.len()) {
-            let header = Header { direction: Some(Direction::Down), call: self.call, credit, ..Header::new(Kind::Credit) };
-            self.caller.data.send(Frame::bare(header));
-        }
-        Some(M::Down::from_bytes(body.as_slice()).map_err(|error| malformed(M::NAME, &error)))
+        self.halves().1.next().await
     }
 
     /// The answer. Pieces that were not read are dropped.

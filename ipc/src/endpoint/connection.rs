@@ -122,7 +122,7 @@ impl Connection {
                     return;
                 }
                 if let Some(incoming) = self.answer_common(incoming) {
-                    // Nobody listens any more only when the process is about to exit; then the call refuses itself.
+                    // Nobody listens any more only when the process is about to exit; then the call refuses itself, as not begun.
                     let _ = self.events.send(Event::Call(incoming)).await;
                 }
             }

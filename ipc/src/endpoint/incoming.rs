@@ -12,7 +12,8 @@ use tokio::sync::{Notify, mpsc};
 use tracing::Span;
 
 use super::{
-    call::{encode, piece_body},
+    call::encode,
+    halves::{Line, Receiving, Sending},
     window::{Allowance, Taken},
 };
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
     link::Outbox,
     refusal::{Code, Refusal},
     role::Role,
-    service::{Method, Piece as _, malformed},
+    service::{Method, malformed},
 };
 
 /// Something that a process has to deal with.
@@ -40,7 +41,11 @@ pub struct Events(pub(super) mpsc::Receiver<Event>);
 impl Events {
     /// The next event; `None` when the connection has ended.
     pub async fn next(&mut self) -> Option<Event> {
-        self.0.recv().await
+        let mut event = self.0.recv().await;
+        if let Some(Event::Call(incoming)) = &mut event {
+            incoming.handed = true;
+        }
+        event
     }
 }
 
@@ -105,6 +110,7 @@ impl Serving {
             name: "",
             begun: Instant::now(),
             answered: false,
+            handed: false,
             serving: Rc::clone(self),
             pieces: piece_out,
             allowance,
@@ -170,6 +176,8 @@ pub struct Incoming {
     name: &'static str,
     begun: Instant,
     answered: bool,
+    /// The process has been given it.
+    handed: bool,
     serving: Rc<Serving>,
     pieces: mpsc::Receiver<Body>,
     allowance: Rc<Allowance>,
@@ -249,6 +257,8 @@ impl Drop for Incoming {
         if !self.answered {
             let refusal = if self.cancelled.is_set() {
                 Refusal::new(Code::Cancelled, "stopped, as asked")
+            } else if !self.handed {
+                Refusal::new(Code::Draining, "the process ends and has not begun with it; try again")
             } else {
                 Refusal::internal("answer a call it had taken")
             };
@@ -317,23 +327,23 @@ impl<M: Method> Reply<M> {
 
     /// Sends a piece when the caller has room for it. False if the caller has gone.
     pub async fn send(&self, piece: &M::Down) -> Result<bool, Refusal> {
-        let body = piece_body::<M, _>(piece)?;
-        if !self.incoming.allowance.take(body.len()).await {
-            return Ok(false);
-        }
-        let header = Header { direction: Some(Direction::Down), call: self.incoming.call, ..Header::new(Kind::Data) };
-        self.incoming.serving.data.send(Frame { header, body });
-        Ok(true)
+        let line = Line { data: &self.incoming.serving.data, call: self.incoming.call, direction: Direction::Down };
+        Sending::<M, M::Down> { line, allowance: &self.incoming.allowance, of: PhantomData }.send(piece).await
     }
 
     /// The next piece from the caller; `None` when there are no more or the caller has gone.
     pub async fn next(&mut self) -> Option<Result<M::Up, Refusal>> {
-        let body = self.incoming.pieces.recv().await?;
-        if let Some(credit) = self.incoming.taken.piece(body.len()) {
-            let header = Header { direction: Some(Direction::Up), call: self.incoming.call, credit, ..Header::new(Kind::Credit) };
-            self.incoming.serving.data.send(Frame::bare(header));
-        }
-        Some(M::Up::from_bytes(body.as_slice()).map_err(|error| malformed(M::NAME, &error)))
+        self.halves().1.next().await
+    }
+
+    /// Both directions, each to be used while the other waits.
+    pub fn halves(&mut self) -> (Sending<'_, M, M::Down>, Receiving<'_, M, M::Up>) {
+        let Incoming { serving, call, pieces, allowance, taken, .. } = &mut self.incoming;
+        let line = |direction| Line { data: &serving.data, call: *call, direction };
+        (
+            Sending { line: line(Direction::Down), allowance, of: PhantomData },
+            Receiving { line: line(Direction::Up), pieces, taken, of: PhantomData },
+        )
     }
 }
 

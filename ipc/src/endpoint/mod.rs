@@ -9,11 +9,15 @@
 
 mod call;
 mod connection;
+mod halves;
 mod incoming;
+mod outgoing;
 mod serve;
 mod window;
 
 pub use call::{Caller, Options, StreamCall};
 pub use connection::{Connection, connect, connect_single};
+pub use halves::{Receiving, Sending};
 pub use incoming::{Cancelled, Event, Events, Incoming, Reply};
+pub use outgoing::Outgoing;
 pub use serve::{serve, serve_until_idle};

@@ -16,6 +16,7 @@ crate::service! {
         6 SignEvents -> Signatures;
         7 Lend -> Lease (sensitive);
         8 ReleaseApiKey -> ApiKey (sensitive);
+        9 ReleaseCacheKey -> CacheKey (sensitive);
         20 UnlockAnew -> Unlocked (sensitive);
     }
 }
@@ -89,6 +90,19 @@ pub struct StoreKey {
     pub space: [u8; 16],
     /// The public key of this device, the author of its events.
     pub device: [u8; 32],
+}
+
+/// Give the window's instance the one key it works with, which is that of its own cache and opens nothing of the archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ReleaseCacheKey;
+
+/// What the window's instance works with.
+#[derive(Encode, Decode)]
+pub struct CacheKey {
+    /// 32 bytes that wrap the keys of entities, there.
+    pub key: Secret,
+    /// The space.
+    pub space: [u8; 16],
 }
 
 /// Sign these events: the device key signs a tag that no other verb produces, and the id of each header.

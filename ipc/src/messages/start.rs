@@ -120,6 +120,11 @@ pub enum Work {
         /// TCP ports the person configured.
         ports: Vec<u16>,
     },
+    /// Keep the sealed cache of the window in this directory.
+    Ui {
+        /// A path, as the operating system spells it.
+        directory: Vec<u8>,
+    },
 }
 
 /// How much is logged.

@@ -2,11 +2,11 @@
 
 use bincode::{Decode, Encode};
 
-pub use super::{backup::*, inspect::*, volumes::*};
 use super::{
     chat::{Attached, Author, Message, Usage},
     common::{Chunk, Done},
 };
+pub use super::{backup::*, inspect::*, sync::*, volumes::*};
 use crate::id::{AttachmentId, ConversationId, MessageId, TurnId, UploadId};
 
 crate::service! {
@@ -44,6 +44,8 @@ crate::service! {
         50 ShowObject -> ObjectShown;
         51 ListHeads -> Heads;
         52 Measure -> Measured;
+        53 Sync -> Done, up Chunk, down Chunk;
+        54 Carry -> Carried;
         58 Erase -> Erased;
         59 VerifyAll -> VerifiedAll, down DamageFound;
         60 FindBackup -> BackupFolder;

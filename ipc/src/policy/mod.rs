@@ -169,7 +169,12 @@ mod tests {
         assert!(asks(Role::Courier).all(|row| row.destination == Role::Crypto), "it is told what to carry, and reads nothing");
         assert!(asks(Role::Agent).all(|row| row.destination != Role::Courier), "what was talked into it stays here");
         assert!(asks(Role::Ui).all(|row| !matches!(row.destination, Role::Llm | Role::Code)));
-        assert!(TABLE.iter().all(|row| !matches!(row.destination, Role::Cli | Role::Ui)), "those who ask do not answer");
+        assert!(TABLE.iter().all(|row| row.destination != Role::Cli), "a person's command line asks and does not answer");
+        let answered = |row: &&Row| row.destination == Role::Ui;
+        let person = |row: &Row| matches!(row.source, Role::Cli | Role::Supervisor);
+        assert!(TABLE.iter().filter(answered).all(person), "the window answers the person and nobody who parses or keeps");
+        let keys = asks(Role::Ui).filter(|row| row.destination == Role::Crypto && row.name.starts_with("Release"));
+        assert!(keys.map(|row| row.name).eq(["ReleaseCacheKey"]), "the window gets the key of its own cache and no other");
     }
 
     #[test]

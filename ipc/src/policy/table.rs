@@ -5,7 +5,7 @@
 
 use super::{KIB, MIB, Marks, Permits, Row, policy};
 use crate::{
-    messages::{agent, code, common, courier, crypto, llm, storage, supervisor},
+    messages::{agent, code, common, courier, crypto, instance, llm, storage, supervisor},
     role::{Role, source},
     service::Method,
 };
@@ -73,6 +73,10 @@ policy! {
     Cli     -> courier::List:                   8 * KIB,              4,     100,      60,  NONE;
     Cli     -> courier::Delete:                 8 * KIB,              4,     100,      60,  NONE;
     Cli     -> code::Run:                       MIB,                  4,      20,     330,  UNTRUSTED, fresh;
+    Cli     -> instance::ListRecent:            KIB,                  4,     500,      30,  PRIVATE;
+    Cli     -> instance::ReadRecent:            KIB,                  4,     500,      30,  PRIVATE;
+    Cli     -> instance::Give:                  MIB,                  4,     500,      30,  NONE;
+    Cli     -> instance::Standing:              KIB,                  2,     500,      30,  NONE;
 
     Ui      -> supervisor::Engage:              KIB,                 16,      50,      15,  NONE;
     Ui      -> crypto::Unlock:                  16 * KIB,             1,       2,      60,  NONE;
@@ -98,6 +102,9 @@ policy! {
     Ui      -> storage::ShowObject:             KIB,                  4,      50,      30,  PRIVATE;
     Ui      -> storage::ListHeads:              KIB,                  4,      50,      30,  NONE;
     Ui      -> storage::Measure:                KIB,                  1,       2,     600,  NONE;
+    Ui      -> crypto::ReleaseCacheKey:         KIB,                  1,       5,      15,  NONE;
+    Ui      -> storage::Sync:                   KIB,                  1,      20,  604800,  PRIVATE;
+    Ui      -> storage::Carry:                  MIB,                  1,     200,      60,  NONE;
     Ui      -> agent::Take:                     MIB,                  4,      20,    3600,  BOTH;
     Ui      -> agent::ListSkills:               KIB,                  2,      50,      30,  NONE;
     Ui      -> agent::ShowSkill:                KIB,                  2,      50,      30,  NONE;
@@ -129,8 +136,8 @@ policy! {
     Supervisor -> storage::ReleaseAgent:        KIB,                 64,     200,      15,  NONE;
 
 //  what every process answers, so that the way to it can be checked and measured
-    * Cli   -> [Storage Crypto Llm Agent Code Courier] Echo:   MIB,      8,   65535,      15;
-    * Cli   -> [Storage Crypto Llm Agent Code Courier] Source: KIB,      2,      50,      60;
+    * Cli   -> [Storage Crypto Llm Agent Code Courier Ui] Echo:   MIB,   8,   65535,      15;
+    * Cli   -> [Storage Crypto Llm Agent Code Courier Ui] Source: KIB,   2,      50,      60;
 //  a person wants to see more of what it does
-    * Supervisor -> [Storage Crypto Llm Agent Code Courier] SetLevel: KIB, 36,   200,      15;
+    * Supervisor -> [Storage Crypto Llm Agent Code Courier Ui] SetLevel: KIB, 36, 200,     15;
 }

@@ -13,7 +13,7 @@ pub use place::{PlaceAction, PlaceArgs};
 pub use tend::{Flight, Log, Tail};
 pub use vol::{Layers, ObjectsArgs, Vol, VolAction};
 
-use super::search::SearchArgs;
+use super::{instance::InstanceArgs, search::SearchArgs};
 use crate::levels::Levels;
 
 /// A person's own AI operating system, on their own machine.
@@ -73,6 +73,8 @@ pub enum Command {
     Chat(Chat),
     /// List conversations, or show one
     History(History),
+    /// Use what the window keeps of its own: recent history, and what you did there, also while the archive is away
+    Instance(InstanceArgs),
     /// Find what was said, titles, files and goals by their words
     Search(SearchArgs),
     /// Make the search index again from what is kept

@@ -91,22 +91,32 @@ async fn list(session: &Session, limit: u32, as_json: bool) -> Outcome {
         tell("Nothing has been said yet.");
         return Ok(());
     }
+    Ok(words::answer(&lines(&items))?)
+}
+
+/// Conversations as a table.
+pub fn lines(items: &[Conversation]) -> String {
     let rows: Vec<Vec<String>> = items
         .iter()
         .map(|conversation| {
             let id = conversation.id.to_string();
             vec![
                 id[..SHORT].to_owned(),
-                moment(conversation.changed_ms),
+                when(conversation.changed_ms),
                 format!("{}", conversation.messages),
                 line(&conversation.title),
             ]
         })
         .collect();
-    Ok(words::answer(&table(&rows))?)
+    table(&rows)
 }
 
-fn conversation_json(conversation: &Conversation) -> Value {
+/// A moment as lists show it. What waits for the archive has none yet.
+fn when(millis: u64) -> String {
+    if millis == 0 { "waits".to_owned() } else { moment(millis) }
+}
+
+pub fn conversation_json(conversation: &Conversation) -> Value {
     json!({
         "id": conversation.id.to_string(),
         "title": conversation.title,
@@ -150,7 +160,7 @@ async fn show(session: &Session, id: ConversationId, as_json: bool) -> Outcome {
     }
 }
 
-fn message_text(message: &Message) -> String {
+pub fn message_text(message: &Message) -> String {
     let who = match message.author {
         Author::Person => "you".to_owned(),
         Author::Assistant if message.made_by.is_empty() => "answer".to_owned(),
@@ -161,7 +171,7 @@ fn message_text(message: &Message) -> String {
         Status::Stopped => ", stopped",
         Status::Interrupted => ", interrupted",
     };
-    let mut text = format!("\n[{who}, {}{how}]\n", moment(message.at_ms));
+    let mut text = format!("\n[{who}, {}{how}]\n", when(message.at_ms));
     for part in &message.parts {
         match part {
             Part::Text(words) => text.push_str(&plain(words)),
@@ -181,7 +191,7 @@ fn message_text(message: &Message) -> String {
     text
 }
 
-fn message_json(message: &Message) -> Value {
+pub fn message_json(message: &Message) -> Value {
     let parts: Vec<Value> = message
         .parts
         .iter()

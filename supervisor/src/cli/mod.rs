@@ -13,6 +13,7 @@ mod erase;
 mod export;
 mod flight;
 mod history;
+mod instance;
 mod look;
 mod models;
 mod objects;
@@ -112,6 +113,7 @@ async fn with_session(session: &Session, common: &Common, command: Command) -> O
         Command::Run(args) => turn::run(session, common, args).await,
         Command::Chat(args) => turn::chat(session, common, args).await,
         Command::History(args) => history::history(session, common, args).await,
+        Command::Instance(args) => instance::instance(session, common, args).await,
         Command::Search(args) => search::search(session, common, args).await,
         Command::Reindex => search::reindex(session, common).await,
         Command::Skills(args) => skills::skills(session, common, args).await,

@@ -89,7 +89,7 @@ async fn wake(session: &Session, common: &Common) -> Outcome {
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|error| Failure::new(exit::OURS, format!("failed to get random bytes: {error}")))?;
     session.client.call(&Engage { conversation: ConversationId(id) }).await?;
-    for role in [Role::Llm, Role::Code, Role::Courier] {
+    for role in [Role::Llm, Role::Code, Role::Courier, Role::Ui] {
         let options = Options { role: Some(role), ..Options::default() };
         session.client.call_with(&Echo { bytes: Vec::new() }, options).await?;
     }

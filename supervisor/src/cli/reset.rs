@@ -83,6 +83,7 @@ pub async fn reset(common: &Common, args: &Reset) -> Outcome {
     // Keys first: from here on what is left of the spaces opens for nobody.
     remove(&places.slots())?;
     remove(&places.spaces())?;
+    remove(&places.caches())?;
     remove(&places.control_socket())?;
     for log in places.logs().into_iter().chain(places.flights()) {
         remove(&log)?;

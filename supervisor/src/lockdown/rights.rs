@@ -110,6 +110,18 @@ pub const TABLE: &[Rights] = &[
         undumpable: true,
         steps_back: 0,
     },
+    // As the archive, and another directory: neither can open what is in the other's.
+    Rights {
+        role: Role::Ui,
+        files: Files::OneDirectory,
+        network: Network::None,
+        calls: &[Calls::HandedFile, Calls::Directory],
+        forbidden: Forbidden::Errno,
+        open_files: 128,
+        address_space: None,
+        undumpable: true,
+        steps_back: 0,
+    },
     Rights {
         role: Role::Crypto,
         files: Files::None,

@@ -3,7 +3,7 @@
 
 use ipc::{Code, Refusal, Role, id::Instance, messages::start::LogLevel};
 
-use super::{PERMANENT, Tree, levels, not_signed_in};
+use super::{OF_A_SPACE, PERMANENT, Tree, levels, not_signed_in};
 use crate::hub::{Availability, Blame, Place};
 
 /// Why such a process ended, as `lamos ps` says it.
@@ -14,7 +14,7 @@ impl Tree {
     pub fn restart(&self, role: Role, instance: Option<Instance>) -> Result<(), Refusal> {
         match role {
             Role::Agent => self.end_agent(instance),
-            Role::Supervisor | Role::Cli | Role::Ui => {
+            Role::Supervisor | Role::Cli => {
                 Err(Refusal::new(Code::NotFound, format!("{role} is not a process that can be restarted")))
             }
             _ => self.restart_role(role, instance),
@@ -33,7 +33,7 @@ impl Tree {
             return self.end_by_hand((role, instance));
         }
         let mut state = self.lock();
-        if role == Role::Storage && state.space.is_none() {
+        if OF_A_SPACE.contains(&role) && state.space.is_none() {
             return Err(not_signed_in());
         }
         state.role(role).restarts.forgive();

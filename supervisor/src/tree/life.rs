@@ -34,7 +34,7 @@ use tokio::{
 };
 
 use super::{
-    CannotBegin, PERMANENT, Tree, levels,
+    CannotBegin, OF_A_SPACE, PERMANENT, Tree, levels,
     log::{MAX_LINE, Pace},
     not_signed_in,
     process::{Life, Process, Started, State, death},
@@ -89,7 +89,7 @@ impl Tree {
     /// Somebody waits for a process of this role.
     pub(super) fn wanted(&self, role: Role) {
         match role {
-            Role::Llm | Role::Courier | Role::Crypto => self.start_permanent(role),
+            Role::Llm | Role::Courier | Role::Crypto | Role::Ui => self.start_permanent(role),
             Role::Code => self.start_code(),
             _ => {}
         }
@@ -102,6 +102,12 @@ impl Tree {
             return;
         }
         let Some(work) = state.work(role) else { return };
+        if let Some(cache) = state.cache().filter(|_| role == Role::Ui)
+            && let Err(error) = crate::places::private_directory(&cache)
+        {
+            drop(state);
+            return self.degrade(role, Refusal::new(Code::CannotStart, error.to_string()));
+        }
         state.role(role).generation += 1;
         let generation = Generation(state.role(role).generation);
         drop(state);
@@ -309,7 +315,7 @@ impl Tree {
             state = self.lock();
         }
         let wanted = match role {
-            Role::Storage => state.space.is_some(),
+            Role::Storage | Role::Ui => state.space.is_some(),
             Role::Crypto | Role::Llm | Role::Courier | Role::Code => true,
             _ => false,
         };
@@ -403,12 +409,14 @@ impl Tree {
     pub(super) fn close_space(&self, asked: Option<CallId>) {
         let mut state = self.lock();
         state.space = None;
-        state.role(Role::Storage).degraded = None;
-        state.role(Role::Storage).generation = 0;
-        state.hub.set_availability(Role::Storage, Availability::Refused(not_signed_in()));
+        for role in OF_A_SPACE {
+            state.role(*role).degraded = None;
+            state.role(*role).generation = 0;
+            state.hub.set_availability(*role, Availability::Refused(not_signed_in()));
+        }
         drop(state);
         self.answer_opening(Err(&not_signed_in()));
-        let lives = self.lives(&[Role::Agent, Role::Storage]);
+        let lives = self.lives(&[&[Role::Agent], OF_A_SPACE].concat());
         let tree = self.clone();
         tokio::task::spawn_local(async move {
             tree.finish(&lives).await;
@@ -417,7 +425,17 @@ impl Tree {
             }
             // Another space may have been opened meanwhile; its archive waited for this one to end.
             tree.start_permanent(Role::Storage);
+            tree.start_window_if_used();
         });
+    }
+
+    /// Starts the window's instance if a window was ever used in the open space: what the person did there and the archive
+    /// has not been told may wait in it.
+    pub(super) fn start_window_if_used(&self) {
+        let used = |state: &super::Everything| Some(state.cache()?.is_dir());
+        if used(&self.lock()) == Some(true) {
+            self.start_permanent(Role::Ui);
+        }
     }
 
     /// Makes the directory of a space. The name was made by the key process from nothing but randomness.
@@ -434,7 +452,12 @@ impl Tree {
 }
 
 impl super::Everything {
-    /// What a permanent role works on now; `None` for the others, and for the archive while none is open.
+    /// The directory of the window's cache of the open space.
+    fn cache(&self) -> Option<std::path::PathBuf> {
+        Some(self.places.caches().join(self.space.as_ref()?))
+    }
+
+    /// What a permanent role works on now; `None` for the others, and for those of a space while none is open.
     pub(super) fn work(&self, role: Role) -> Option<Work> {
         match role {
             Role::Crypto => Some(Work::Crypto),
@@ -444,6 +467,7 @@ impl super::Everything {
                 let directory = self.places.spaces().join(self.space.as_ref()?).as_os_str().as_bytes().to_vec();
                 Some(Work::Storage { directory, first: true })
             }
+            Role::Ui => Some(Work::Ui { directory: self.cache()?.as_os_str().as_bytes().to_vec() }),
             _ => None,
         }
     }

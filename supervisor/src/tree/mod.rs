@@ -56,7 +56,10 @@ use crate::{
 };
 
 /// The roles that are started and restarted without a conversation or a run that needs them.
-const PERMANENT: &[Role] = &[Role::Storage, Role::Crypto, Role::Llm, Role::Courier];
+const PERMANENT: &[Role] = &[Role::Storage, Role::Crypto, Role::Llm, Role::Courier, Role::Ui];
+
+/// Those of them that work on the open space, and so are there only while one is.
+const OF_A_SPACE: &[Role] = &[Role::Storage, Role::Ui];
 
 /// Why the supervisor cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -153,7 +156,9 @@ impl Tree {
         for role in [Role::Crypto, Role::Llm, Role::Courier, Role::Code, Role::Agent] {
             hub.set_availability(role, Availability::Comes);
         }
-        hub.set_availability(Role::Storage, Availability::Refused(not_signed_in()));
+        for role in OF_A_SPACE {
+            hub.set_availability(*role, Availability::Refused(not_signed_in()));
+        }
         let mut log = Log::open(&places.state, levels);
         let flight = Recorder::begin(&places);
         if let Err(error) = &flight {

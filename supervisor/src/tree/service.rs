@@ -15,7 +15,7 @@ use ipc::{
     service::Method,
 };
 
-use super::{Everything, Tree, not_signed_in, process::State};
+use super::{Everything, OF_A_SPACE, Tree, not_signed_in, process::State};
 use crate::{
     hub::{Availability, Blame, Place, SUPERVISOR},
     lockdown::rights::{self, Network},
@@ -244,20 +244,29 @@ impl Tree {
         }
         let mut state = self.lock();
         state.space = Some(name.clone());
-        state.role(Role::Storage).degraded = None;
-        state.role(Role::Storage).restarts.forgive();
-        state.hub.set_availability(Role::Storage, Availability::Comes);
+        for role in OF_A_SPACE {
+            state.role(*role).degraded = None;
+            state.role(*role).restarts.forgive();
+            state.hub.set_availability(*role, Availability::Comes);
+        }
         drop(state);
         self.start_permanent(Role::Storage);
+        self.start_window_if_used();
     }
 
     pub(super) fn answer_opening(&self, result: Result<(), &Refusal>) {
         let mut state = self.lock();
         let calls = std::mem::take(&mut state.opening);
-        if result.is_err() && !calls.is_empty() {
+        let closed = result.is_err() && !calls.is_empty();
+        if closed {
             state.space = None;
+            state.hub.set_availability(Role::Ui, Availability::Refused(not_signed_in()));
         }
         drop(state);
+        if closed {
+            // The window may have come up before the archive could not.
+            self.ask_to_finish((Role::Ui, Instance(1)));
+        }
         for call in calls {
             self.answer::<Opened>(call, result.map(|()| &Done));
         }

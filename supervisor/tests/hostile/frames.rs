@@ -32,6 +32,10 @@ pub(crate) fn a_run_that_lies() {
     tell(Role::Code);
 }
 
+pub(crate) fn a_window_that_lies() {
+    tell(Role::Ui);
+}
+
 /// The conversation of an agent that never lies.
 const HONEST: u8 = 255;
 

@@ -12,6 +12,7 @@ mod doors;
 mod double;
 mod floods;
 mod frames;
+mod no_chum;
 mod peer;
 mod scripts;
 mod teller;
@@ -43,6 +44,8 @@ fn main() -> ExitCode {
             ("a_courier_that_lies", frames::a_courier_that_lies),
             ("an_agent_that_lies", frames::an_agent_that_lies),
             ("a_run_that_lies", frames::a_run_that_lies),
+            ("a_window_that_lies", frames::a_window_that_lies),
+            ("a_window_that_speaks_no_chum", no_chum::a_window_that_speaks_no_chum),
             ("a_command_line_that_lies", attached::a_command_line_that_lies),
             ("what_no_command_line_sends_is_no_line", attached::what_no_command_line_sends_is_no_line),
             ("a_million_tiny_frames", floods::a_million_tiny_frames),

@@ -118,6 +118,7 @@ pub(crate) fn find(name: &str) -> &'static Script {
         .chain(crate::deaths::SCRIPTS)
         .chain(crate::floods::SCRIPTS)
         .chain(crate::doors::SCRIPTS)
+        .chain(crate::no_chum::SCRIPTS)
         .find(|script| script.name == name)
         .expect("a script has this name")
 }
@@ -144,7 +145,7 @@ const fn before_ready(name: &'static str, ends: &'static str, play: fn(&mut Liar
 
 /// A call of something that nobody may ask for.
 fn forbidden(number: u64) -> Header {
-    call(Kind::Call, (Role::Ui, Instance(0)), 1, number)
+    call(Kind::Call, (Role::Cli, Instance(0)), 1, number)
 }
 
 /// A call that would be one, were it not for this byte.

@@ -1,0 +1,95 @@
+//! One session and the store it speaks for, moved to a thread that may wait for each step.
+
+use ipc::Refusal;
+use replica::{
+    Form, Parcel, Replica, ReplicaError,
+    chum::{Archive, Fault, Grants, Intake, Peer, Session, Settings, Wants},
+};
+use tokio::task::spawn_blocking;
+
+use crate::errors::ours;
+
+/// Bytes that one step writes at most, and a message more.
+const ROOM: usize = 256 << 10;
+
+/// What a step came to.
+pub(super) struct Step {
+    /// To be sent.
+    pub(super) out: Vec<u8>,
+    /// Why the session has ended, if it was not done.
+    pub(super) fault: Option<Fault>,
+    /// Both sides have said that they are done.
+    pub(super) finished: bool,
+}
+
+/// One session of the archive with the window's instance.
+pub(super) struct Exporter {
+    /// Away while a step is made.
+    session: Option<Box<Session>>,
+    replica: Replica,
+    begun: bool,
+}
+
+impl Exporter {
+    pub(super) fn new(replica: Replica, grants: Box<dyn Grants + Send>) -> Exporter {
+        // It asks for nothing: this archive is the one author of this device.
+        let settings = Settings { wants: Wants::OnDemand, ..Settings::archive(window()) };
+        Exporter { session: Some(Box::new(Session::new(settings, grants))), replica, begun: false }
+    }
+
+    /// Whether a step was made.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// There is something new, which the next step speaks of.
+    pub(super) fn changed(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.changed();
+        }
+    }
+
+    /// Takes what has come, and says what there is to say if there is room for it. Given up before it is ready, it has
+    /// ended the session.
+    pub(super) async fn step(&mut self, input: Option<Vec<u8>>, speak: bool) -> Result<Step, Refusal> {
+        let mut session = self.session.take().ok_or_else(|| Refusal::internal("go on with a session that has ended"))?;
+        let replica = self.replica.clone();
+        self.begun = true;
+        let stepped = spawn_blocking(move || {
+            let step = step(&mut session, &replica, input.as_deref(), speak);
+            (session, step)
+        });
+        let (session, step) = stepped.await.map_err(|error| ours("wait for the thread of a session", &error))?;
+        self.session = Some(session);
+        Ok(step)
+    }
+}
+
+fn step(session: &mut Session, replica: &Replica, input: Option<&[u8]>, speak: bool) -> Step {
+    let mut intake = CommandsOnly;
+    let mut side = Archive::new(replica, &mut intake, Form::Open);
+    let mut out = Vec::new();
+    let received = input.map_or(Ok(()), |bytes| session.receive(&mut side, bytes));
+    let said = match (&received, speak) {
+        (Ok(()), false) => Ok(()),
+        // After a fault there is one more message.
+        _ => session.send(&mut side, &mut out, ROOM),
+    };
+    // What happened is for a dashboard of the other side, which counts the same.
+    session.progress().clear();
+    Step { out, fault: received.and(said).err(), finished: session.is_finished() }
+}
+
+/// The window's instance, as grants know it: the hub has said that it is the one process of its role.
+fn window() -> Peer {
+    Peer(*blake3::hash(b"lamos: the window's instance under this supervisor").as_bytes())
+}
+
+/// What the window wants to be kept comes as a command. The session refuses events before they come this far.
+struct CommandsOnly;
+
+impl Intake for CommandsOnly {
+    fn take(&mut self, _: &[Parcel]) -> Result<Vec<Result<replica::Taken, replica::Unfit>>, ReplicaError> {
+        Err(ReplicaError::Engine("the archive takes commands of the window and no events".to_owned()))
+    }
+}

@@ -1,0 +1,259 @@
+//! `instance`: what the window keeps of its own, until there is a window to show it. It answers while the archive is away, and
+//! takes what the person does for the archive's return.
+
+use std::time::{Duration, Instant};
+
+use clap::{Args, Subcommand};
+use ipc::{
+    id::{CommandId, ConversationId, MessageId, TurnId},
+    messages::{
+        chat::{Author, Message, Part, Status},
+        instance::{Counted, Give, Link, ListRecent, ReadRecent, Standing, Stands},
+        storage::{Act, Conversation, CreateConversation, MAX_PAGE, SetTitle},
+    },
+};
+use serde_json::{Value, json};
+
+use super::{
+    args::Common,
+    history::{conversation_json, lines, message_json, message_text},
+    session::Session,
+    sign_in::sign_in,
+    words::{self, Failure, Outcome, line, table, tell},
+};
+use crate::exit;
+
+/// How long a command waits for the archive before it is left to be done later.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often it is looked whether it is done.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Arguments of `instance`.
+#[derive(Debug, Args)]
+pub struct InstanceArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: InstanceAction,
+}
+
+/// What to do with the window's instance.
+#[derive(Debug, Subcommand)]
+pub enum InstanceAction {
+    /// See how it stands with the archive, what is held and what waits
+    Status,
+    /// List the conversations it holds, or show one
+    Recent {
+        /// Show this conversation (its id, or the beginning of it)
+        id: Option<String>,
+        /// List at most so many
+        #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        limit: u32,
+    },
+    /// Begin a conversation
+    Begin {
+        /// What it is called
+        #[arg(required = true)]
+        title: Vec<String>,
+    },
+    /// Call a conversation otherwise
+    Rename {
+        /// Its id, or the beginning of it
+        id: String,
+        /// What it is called from now on
+        #[arg(required = true)]
+        title: Vec<String>,
+    },
+    /// Note something in a conversation, without asking anybody
+    Note {
+        /// Its id, or the beginning of it
+        id: String,
+        /// What to note
+        #[arg(required = true)]
+        text: Vec<String>,
+    },
+}
+
+/// `lamos instance`.
+pub async fn instance(session: &Session, common: &Common, args: InstanceArgs) -> Outcome {
+    sign_in(session, common).await?;
+    match args.action {
+        InstanceAction::Status => status(session, common.json).await,
+        InstanceAction::Recent { id: Some(prefix), .. } => {
+            let id = find(session, &prefix).await?;
+            show(session, id, common.json).await
+        }
+        InstanceAction::Recent { id: None, limit } => list(session, limit, common.json).await,
+        InstanceAction::Begin { title } => {
+            let id = random()?;
+            let begun = CreateConversation { id: ConversationId(id), title: title.join(" ") };
+            give(session, common.json, ConversationId(id), CommandId(id), Act::Begin(begun)).await
+        }
+        InstanceAction::Rename { id, title } => {
+            let id = find(session, &id).await?;
+            let renamed = SetTitle { id, title: title.join(" ") };
+            give(session, common.json, id, CommandId(random()?), Act::Rename(renamed)).await
+        }
+        InstanceAction::Note { id, text } => {
+            let (id, message) = (find(session, &id).await?, random()?);
+            let said = Message {
+                id: MessageId(message),
+                conversation: id,
+                turn: TurnId(message),
+                author: Author::Person,
+                parts: vec![Part::Text(text.join(" "))],
+                attachments: Vec::new(),
+                status: Status::Complete,
+                made_by: String::new(),
+                at_ms: 0,
+            };
+            give(session, common.json, id, CommandId(message), Act::Say(said)).await
+        }
+    }
+}
+
+fn random() -> Result<[u8; 16], Failure> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(|error| Failure::new(exit::OURS, format!("failed to get random bytes: {error}")))?;
+    Ok(id)
+}
+
+/// Gives a command, and waits a moment for the archive to do it.
+async fn give(session: &Session, as_json: bool, conversation: ConversationId, id: CommandId, act: Act) -> Outcome {
+    let before = session.client.call(&Standing).await?.counted;
+    session.client.call(&Give { id, act }).await?;
+    let until = Instant::now() + PATIENCE;
+    let waits = loop {
+        let Stands { outbox, counted, .. } = session.client.call(&Standing).await?;
+        if counted.refused > before.refused {
+            return Err(Failure::new(3, "the archive refused what waited for it; `lamos tail --role ui` shows how"));
+        }
+        if outbox.commands == 0 || Instant::now() > until {
+            break outbox.commands;
+        }
+        tokio::time::sleep(LOOK).await;
+    };
+    if as_json {
+        let given = json!({ "conversation": conversation.to_string(), "command": id.to_string(), "waiting": waits });
+        return Ok(words::json(&given)?);
+    }
+    if waits > 0 {
+        tell("It is kept, and will be done when the archive is back.");
+    }
+    Ok(words::say(&conversation.to_string())?)
+}
+
+/// Conversations, newest change first, as long as `wanted` says so.
+async fn conversations(session: &Session, mut wanted: impl FnMut(&Conversation) -> bool) -> Result<(), Failure> {
+    let mut after = None;
+    loop {
+        let page = session.client.call(&ListRecent { after, limit: MAX_PAGE }).await?;
+        if !page.items.iter().all(&mut wanted) {
+            return Ok(());
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// The one conversation whose id begins so.
+async fn find(session: &Session, prefix: &str) -> Result<ConversationId, Failure> {
+    if let Ok(id) = prefix.parse() {
+        return Ok(id);
+    }
+    let (mut found, prefix) = (Vec::new(), prefix.to_lowercase());
+    conversations(session, |conversation| {
+        if conversation.id.to_string().starts_with(&prefix) {
+            found.push(conversation.id);
+        }
+        found.len() < 2
+    })
+    .await?;
+    match found[..] {
+        [id] if !prefix.is_empty() => Ok(id),
+        [] => {
+            let sentence = format!("nothing is held whose id begins with {prefix:?}; `lamos instance recent` lists what is");
+            Err(Failure::new(3, sentence))
+        }
+        _ => Err(Failure::new(3, format!("more than one conversation has an id that begins with {prefix:?}; give more of it"))),
+    }
+}
+
+async fn list(session: &Session, limit: u32, as_json: bool) -> Outcome {
+    let mut items = Vec::new();
+    conversations(session, |conversation| {
+        items.push(conversation.clone());
+        items.len() < limit as usize
+    })
+    .await?;
+    if as_json {
+        let items: Vec<Value> = items.iter().map(conversation_json).collect();
+        return Ok(words::json(&Value::Array(items))?);
+    }
+    if items.is_empty() {
+        tell("Nothing is held yet.");
+        return Ok(());
+    }
+    Ok(words::answer(&lines(&items))?)
+}
+
+async fn show(session: &Session, id: ConversationId, as_json: bool) -> Outcome {
+    let mut request = ReadRecent { id, skip: 0, limit: MAX_PAGE };
+    let mut messages = Vec::new();
+    loop {
+        let page = session.client.call(&request).await?;
+        if as_json {
+            messages.extend(page.messages.iter().map(message_json));
+        } else {
+            if request.skip == 0 {
+                words::say(&line(&page.conversation.title))?;
+            }
+            page.messages.iter().try_for_each(|message| words::answer(&message_text(message)))?;
+        }
+        match page.next {
+            Some(next) => request.skip = next,
+            None if as_json => {
+                let all = json!({ "conversation": conversation_json(&page.conversation), "messages": messages });
+                return Ok(words::json(&all)?);
+            }
+            None => return Ok(()),
+        }
+    }
+}
+
+async fn status(session: &Session, as_json: bool) -> Outcome {
+    let Stands { link, trouble, held, outbox, counted } = session.client.call(&Standing).await?;
+    let link = match link {
+        Link::Away => "away",
+        Link::CatchingUp => "catching up",
+        Link::Live => "live",
+    };
+    let Counted { sessions, rounds, bytes_in, bytes_out, taken, done, refused } = counted;
+    if as_json {
+        return Ok(words::json(&json!({
+            "link": link,
+            "trouble": trouble,
+            "held": { "events": held.events, "conversations": held.conversations, "bytes": held.bytes },
+            "outbox": { "commands": outbox.commands, "bytes": outbox.bytes, "capacity": outbox.capacity },
+            "counted": {
+                "sessions": sessions, "rounds": rounds, "bytes_in": bytes_in, "bytes_out": bytes_out, "taken": taken,
+                "done": done, "refused": refused,
+            },
+        }))?);
+    }
+    let row = |name: &str, value: String| vec![name.to_owned(), value];
+    let rows = vec![
+        row("archive", trouble.map_or_else(|| link.to_owned(), |trouble| format!("{link}: {}", line(&trouble)))),
+        row("held", format!("{} events, {} conversations, {}", held.events, held.conversations, words::bytes(held.bytes))),
+        row(
+            "waiting",
+            format!("{} commands, {} of {}", outbox.commands, words::bytes(outbox.bytes), words::bytes(outbox.capacity)),
+        ),
+        row("carried", format!("{done} done, {refused} refused")),
+        row("sessions", format!("{sessions}, {rounds} rounds, {taken} events taken")),
+        row("spoken", format!("{} received, {} sent", words::bytes(bytes_in), words::bytes(bytes_out))),
+    ];
+    Ok(words::answer(&table(&rows))?)
+}
