@@ -2,11 +2,11 @@
 
 use bincode::{Decode, Encode};
 
+pub use super::{backup::*, inspect::*, sync::*, volumes::*};
 use super::{
     chat::{Attached, Author, Message, Usage},
     common::{Chunk, Done},
 };
-pub use super::{backup::*, inspect::*, sync::*, volumes::*};
 use crate::id::{AttachmentId, ConversationId, MessageId, TurnId, UploadId};
 
 crate::service! {

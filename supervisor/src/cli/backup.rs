@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::{
     args::{Backup, BackupAction, Common},
-    backup_place::{self, KEYS, Lying, BackupPlace, hex},
+    backup_place::{self, BackupPlace, KEYS, Lying, hex},
     restore::{newest_of, open_point},
     session::{Session, places},
     sign_in::{refuse_demo, sign_in},
@@ -53,7 +53,7 @@ struct Written {
 }
 
 async fn make(session: &Session, common: &Common, folder: &Path, check: bool) -> Outcome {
-    let place = BackupPlace::folder(folder, true).await?;
+    let place = BackupPlace::make(session, folder).await?;
     copy_keys(common, &place).await?;
     let BackupFolder { name: ours } = session.client.call(&FindBackup).await?;
     let mut lying = backup_place::sort(&place.list().await?).remove(&ours).unwrap_or_default();
@@ -80,6 +80,7 @@ async fn make(session: &Session, common: &Common, folder: &Path, check: bool) ->
             break ended;
         }
     };
+    place.carried().await;
     let point = ended.name.map(|name| name.0).unwrap_or_default();
     clear(&place, &ours, &point, &keep).await?;
     waiting.end();
@@ -235,7 +236,7 @@ fn say(common: &Common, begun: &BackupBegun, ended: &BackupEnded, written: &Writ
 
 /// `lamos backup list`.
 async fn list(session: &Session, common: &Common, folder: &Path) -> Outcome {
-    let place = BackupPlace::folder(folder, false).await?;
+    let place = BackupPlace::find(session, folder).await?;
     let BackupFolder { name: ours } = session.client.call(&FindBackup).await?;
     let mut found = Vec::new();
     for (of, lying) in backup_place::sort(&place.list().await?) {

@@ -1,5 +1,4 @@
-//! The place where backups lie: any [`Storage`], with the layout of a backup in it. Today it is a folder; what speaks to a
-//! remote one comes in by the same interface.
+//! The place where backups lie: a folder or a place outside, with the layout of a backup in it.
 //!
 //! ```text
 //! keys/<32 hex>-<32 hex>-1, -2    the file of keys of an installation, twice: which one, and its hash
@@ -9,12 +8,16 @@
 //!
 //! **Architecture Invariant:** nothing is read here of what is in a file, and no name says anything about it.
 
-use std::{collections::BTreeMap, path::Path as OsPath};
+use std::{collections::BTreeMap, path::Path as OsPath, rc::Rc};
 
-use backends::{Cursor, MAX_PAGE, Path, Storage, StorageError, Tree, collect};
+use backends::{Cursor, MAX_PAGE, Path, StorageError, Tree, collect};
 use bytes::Bytes;
 
-use super::words::Failure;
+use super::{
+    place::{Named, Place},
+    session::Session,
+    words::Failure,
+};
 use crate::exit;
 
 /// Largest file that is read.
@@ -28,11 +31,29 @@ pub type Names = BTreeMap<[u8; 16], u64>;
 
 /// See the module.
 pub struct BackupPlace {
-    storage: Box<dyn Storage>,
+    at: Place,
 }
 
 impl BackupPlace {
-    /// A folder of this machine. `make`: it is made if it is not there.
+    /// What a person names, which is made if it is to be a folder and is not there.
+    pub async fn make(session: &Session, named: &OsPath) -> Result<BackupPlace, Failure> {
+        BackupPlace::open(session, &Named::read(named)?, true).await
+    }
+
+    /// What a person names.
+    pub async fn find(session: &Session, named: &OsPath) -> Result<BackupPlace, Failure> {
+        BackupPlace::open(session, &Named::read(named)?, false).await
+    }
+
+    /// A folder of this machine, or a place that the carrying process reaches. `make`: a folder is made if it is not there.
+    pub async fn open(session: &Session, named: &Named, make: bool) -> Result<BackupPlace, Failure> {
+        if let Named::Folder(folder) = named {
+            return BackupPlace::folder(folder, make).await;
+        }
+        Ok(BackupPlace { at: Place::open_named(session, named).await? })
+    }
+
+    /// A folder of this machine.
     pub async fn folder(folder: &OsPath, make: bool) -> Result<BackupPlace, Failure> {
         let cannot =
             |error: &dyn std::fmt::Display| Failure::new(exit::DATA, format!("cannot use {}: {error}", folder.display()));
@@ -42,29 +63,34 @@ impl BackupPlace {
             builder.recursive(true).create(folder).map_err(|error| cannot(&error))?;
         }
         let tree = Tree::open(folder).await.map_err(|error| cannot(&format!("failed to {error}")))?;
-        Ok(BackupPlace { storage: Box::new(tree) })
+        Ok(BackupPlace { at: Place::of(Rc::new(tree)) })
     }
 
     /// Writes a file; when this returns well, it is there.
     pub async fn write(&self, path: &str, bytes: Vec<u8>) -> Result<(), Failure> {
         let path = parse(path)?;
-        self.storage.write(&path, Bytes::from(bytes)).await.map_err(|error| failed("write", &path, &error))
+        self.at.storage.write(&path, Bytes::from(bytes)).await.map_err(|error| failed("write", &path, &error))
     }
 
     /// Reads a file; nothing if it is not there.
     pub async fn read(&self, path: &str) -> Result<Option<Bytes>, Failure> {
         let path = parse(path)?;
         let cannot = |error: StorageError| failed("read", &path, &error);
-        match self.storage.read_stream(&path).await.map_err(cannot)? {
+        match self.at.storage.read_stream(&path).await.map_err(cannot)? {
             Some(value) => collect(value, MAX_FILE).await.map(Some).map_err(cannot),
             None => Ok(None),
         }
     }
 
+    /// What waits near is carried as far as it goes now.
+    pub async fn carried(&self) {
+        self.at.carry().await;
+    }
+
     /// Makes a file absent.
     pub async fn delete(&self, path: &str) -> Result<(), Failure> {
         let path = parse(path)?;
-        self.storage.delete(&path).await.map_err(|error| failed("remove", &path, &error))
+        self.at.storage.delete(&path).await.map_err(|error| failed("remove", &path, &error))
     }
 
     /// All files and their lengths, by their paths.
@@ -72,7 +98,7 @@ impl BackupPlace {
         let mut found = BTreeMap::new();
         let mut from: Option<Cursor> = None;
         loop {
-            let page = self.storage.list(None, from.as_ref(), MAX_PAGE).await;
+            let page = self.at.storage.list(None, from.as_ref(), MAX_PAGE).await;
             let page = page.map_err(|error| Failure::new(exit::DATA, format!("failed to list the backup: failed to {error}")))?;
             found.extend(page.entries.into_iter().map(|entry| (entry.path.to_string(), entry.length)));
             from = page.next;

@@ -16,8 +16,8 @@ use serde_json::json;
 
 use super::{
     args::{Common, ExportArgs},
-    history,
     backup_place::hex,
+    history,
     session::Session,
     sign_in::{refuse_demo, sign_in},
     words::{self, Failure, Outcome, Waiting, tell},

@@ -8,6 +8,7 @@
 
 mod args;
 mod backup;
+mod backup_place;
 mod doctor;
 mod erase;
 mod export;
@@ -17,7 +18,6 @@ mod instance;
 mod look;
 mod models;
 mod objects;
-mod backup_place;
 mod place;
 mod policy;
 mod prove;

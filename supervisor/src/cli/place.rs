@@ -12,7 +12,7 @@ use backends::{Answer, Cursor, Entry, Glob, MAX_PAGE, MAX_PIECE, Page, Path, Pie
 use bytes::Bytes;
 use serde_json::json;
 
-pub(crate) use self::opened::Place;
+pub(crate) use self::opened::{Named, Place};
 use super::{
     args::{PlaceAction, PlaceArgs},
     session::Session,

@@ -25,7 +25,8 @@ use serde_json::json;
 
 use super::{
     args::{Common, Restore},
-    backup_place::{self, KEYS, Lying, BackupPlace, hex},
+    backup_place::{self, BackupPlace, KEYS, Lying, hex},
+    place::Named,
     session::{Session, places},
     sign_in::entered,
     words::{self, Failure, Outcome, Waiting, moment, tell},
@@ -45,12 +46,50 @@ pub struct Found {
 /// `lamos restore`.
 pub async fn restore(common: &Common, args: Restore) -> Outcome {
     let (user, password) = entered(common)?;
-    let place = BackupPlace::folder(&args.folder, false).await?;
-    let files = place.list().await?;
-    put_keys(&places(common)?, &place, &files, args.keys.as_deref()).await?;
+    let named = Named::read(&args.folder)?;
+    fetch_keys(common, &named, args.keys.as_deref()).await?;
     let session = Session::open(common, false).await?;
-    let result = with_session(&session, common, &place, &files, &user, &password).await;
+    let result = async {
+        let place = BackupPlace::open(&session, &named, false).await?;
+        let files = place.list().await?;
+        with_session(&session, common, &place, &files, &user, &password).await
+    };
+    let result = result.await;
     session.close().await;
+    result
+}
+
+/// Brings the file of keys, which must be there before anything of this place starts: what lies outside is fetched by
+/// processes with an empty place of their own.
+async fn fetch_keys(common: &Common, named: &Named, wanted: Option<&str>) -> Outcome {
+    let places = places(common)?;
+    if let Named::Folder(folder) = named {
+        let place = BackupPlace::folder(folder, false).await?;
+        return put_keys(&places, &place, &place.list().await?, wanted).await;
+    }
+    if places.slots().exists() {
+        return Ok(());
+    }
+    let mut chance = [0; 8];
+    getrandom::fill(&mut chance).map_err(|error| Failure::new(exit::OURS, format!("failed to get random bytes: {error}")))?;
+    let aside = std::env::temp_dir().join(format!("lamos-restore-{}", hex(&chance)));
+    let cannot = |error: std::io::Error| Failure::new(exit::DATA, format!("cannot use {}: {error}", aside.display()));
+    std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700).create(&aside).map_err(cannot)?;
+    let session = Session::open(&Common { data_dir: Some(aside.clone()), ..common.clone() }, false).await;
+    let result = match session {
+        Ok(session) => {
+            let result = async {
+                let place = BackupPlace::open(&session, named, false).await?;
+                put_keys(&places, &place, &place.list().await?, wanted).await
+            };
+            let result = result.await;
+            session.close().await;
+            result
+        }
+        Err(failure) => Err(failure),
+    };
+    // What is left of it holds nothing.
+    let _ = std::fs::remove_dir_all(&aside);
     result
 }
 
@@ -184,7 +223,11 @@ pub async fn newest_of(
 }
 
 /// The newest whole point of any device of this space.
-pub async fn newest(session: &Session, place: &BackupPlace, backups: &BTreeMap<[u8; 16], Lying>) -> Result<Option<Found>, Failure> {
+pub async fn newest(
+    session: &Session,
+    place: &BackupPlace,
+    backups: &BTreeMap<[u8; 16], Lying>,
+) -> Result<Option<Found>, Failure> {
     let mut best: Option<Found> = None;
     for (folder, lying) in backups {
         if let Some(found) = newest_of(session, place, folder, lying, true).await? {

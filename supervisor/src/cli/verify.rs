@@ -48,7 +48,7 @@ async fn look(session: &Session) -> Result<(VerifiedAll, Vec<DamageFound>), Fail
 
 /// Puts back what was found damaged; how many events and chunks were.
 async fn mend(session: &Session, folder: &Path) -> Result<(u64, u64), Failure> {
-    let place = BackupPlace::folder(folder, false).await?;
+    let place = BackupPlace::find(session, folder).await?;
     let backups = backup_place::sort(&place.list().await?);
     let Some(found) = newest(session, &place, &backups).await? else {
         return Err(Failure::new(exit::DATA, format!("{} has no backup of this space that can be read", folder.display())));

@@ -269,7 +269,11 @@ proptest! {
                     }
                     let parcels = events(&one, &attic, &names[which.index(names.len())]);
                     one.sign();
-                    if *mends { drop(one.writer.mend(&parcels).unwrap()) } else { drop(one.writer.take_over_gaps(&parcels).unwrap()) }
+                    if *mends {
+                        let _mended: u64 = one.writer.mend(&parcels).unwrap();
+                    } else {
+                        drop(one.writer.take_over_gaps(&parcels).unwrap());
+                    }
                 }
                 Happens::Peer(which, sealed) => {
                     if peers.is_empty() {

@@ -189,6 +189,8 @@ fn row(names: &Names<'_>, table: Table, key: &[u8], value: &[u8]) -> String {
             let (source, by) = (k.entity(), k.take::<1>());
             format!("{source} by {by:?} to {}", k.entity())
         }
+        // Those of a sparse store are empty in an archive.
+        Table::Use | Table::Least | Table::Gone | Table::GoneTime | Table::Reached => unreachable!("{} has a row", table.name()),
         Table::Chunk | Table::Upload | Table::Outbox => {
             (k, v) = (Cut(&[]), Cut(&[]));
             format!("{} bytes of {}", value.len(), key.len())

@@ -19,7 +19,7 @@ pub struct EraseArgs {
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// Put what is damaged back from the backup in this folder
+    /// Put what is damaged back from the backup in this folder or place
     #[arg(long, value_name = "FOLDER", conflicts_with = "export")]
     pub repair_from: Option<PathBuf>,
 
@@ -32,7 +32,7 @@ pub struct VerifyArgs {
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Backup {
-    /// The folder; it is made if it is not there
+    /// The folder, which is made if it is not there, or a file that describes a place (`lamos place --help`)
     #[arg(required = true)]
     pub folder: Option<PathBuf>,
 
@@ -50,7 +50,7 @@ pub struct Backup {
 pub enum BackupAction {
     /// Say what is in a backup
     List {
-        /// The folder
+        /// The folder, or the file that describes the place
         folder: PathBuf,
     },
 }
@@ -58,7 +58,7 @@ pub enum BackupAction {
 /// Arguments of `restore`.
 #[derive(Debug, Args)]
 pub struct Restore {
-    /// The folder of the backup
+    /// The folder of the backup, or the file that describes its place
     pub folder: PathBuf,
 
     /// Take this copy of the keys, where there are those of several installations

@@ -47,31 +47,58 @@ pub(crate) struct Place {
     _alone: Option<File>,
 }
 
-impl Place {
-    /// Opens it.
-    pub(crate) async fn open(session: &Session, named: &FilePath) -> Result<Place, Failure> {
+/// A place that a person named, before it is opened. Its secret has been asked for.
+pub(crate) enum Named {
+    /// A folder.
+    Folder(PathBuf),
+    /// What a file describes: where it is, its secret, and the folder near it.
+    Described(Box<Target>, Zeroizing<String>, Option<PathBuf>),
+}
+
+impl Named {
+    /// Reads what a person named.
+    pub(crate) fn read(named: &FilePath) -> Result<Named, Failure> {
         if !named.is_file() {
-            return Ok(Place::of(Rc::new(Tree::open(named).await.map_err(|error| failure(&error))?)));
+            return Ok(Named::Folder(named.to_owned()));
         }
         let (near, target) = described(named)?;
+        let secret = secret(&target)?;
+        Ok(Named::Described(Box::new(target), secret, near))
+    }
+}
+
+impl Place {
+    /// Opens what a person names.
+    pub(crate) async fn open(session: &Session, named: &FilePath) -> Result<Place, Failure> {
+        Place::open_named(session, &Named::read(named)?).await
+    }
+
+    /// Opens it.
+    pub(crate) async fn open_named(session: &Session, named: &Named) -> Result<Place, Failure> {
+        let (target, secret, near) = match named {
+            Named::Folder(folder) => {
+                return Ok(Place::of(Rc::new(Tree::open(folder).await.map_err(|error| failure(&error))?)));
+            }
+            Named::Described(target, secret, near) => (target, secret, near.as_ref()),
+        };
         let uses = match env::var(PROFILE) {
             Ok(profile) => profile.parse::<Profile>().map_err(|bad| Failure::new(exit::USAGE, format!("failed to {bad}")))?,
             Err(_) => Profile::Production,
         };
         match (uses.kind(), near) {
             (Uses::Memory, _) => Ok(Place::of(Rc::new(Memory::new()))),
-            (Uses::Local, Some(near)) => Ok(Place::of(Rc::new(Tree::open(&near).await.map_err(|error| failure(&error))?))),
+            (Uses::Local, Some(near)) => Ok(Place::of(Rc::new(Tree::open(near).await.map_err(|error| failure(&error))?))),
             (Uses::Local, None) => Err(Failure::new(
                 exit::GIVEN,
                 format!(
                     "{PROFILE} says that nothing leaves this machine, and the place names no folder of it; give it one as “near”"
                 ),
             )),
-            (Uses::Blob, None) => Ok(Place::of(remote(session, target).await?)),
+            (Uses::Blob, None) => Ok(Place::of(remote(session, target, secret).await?)),
             (Uses::Blob, Some(near)) => {
-                let alone = alone(&near)?;
-                let tree = Rc::new(Tree::open(&near).await.map_err(|error| failure(&error))?);
-                let far = remote(session, target).await?;
+                let alone = alone(near)?;
+                let tree = Rc::new(Tree::open(near).await.map_err(|error| failure(&error))?);
+                let far = remote(session, target, secret).await?;
                 let hybrid = Hybrid::open(tree, far, BackOff::default()).await.map_err(|error| failure(&error))?;
                 let hybrid = Rc::new(hybrid);
                 Ok(Place { storage: Rc::clone(&hybrid) as Rc<dyn Storage>, hybrid: Some(hybrid), _alone: Some(alone) })
@@ -79,7 +106,8 @@ impl Place {
         }
     }
 
-    fn of(storage: Rc<dyn Storage>) -> Place {
+    /// One that is open already.
+    pub(crate) fn of(storage: Rc<dyn Storage>) -> Place {
         Place { storage, hybrid: None, _alone: None }
     }
 
@@ -170,19 +198,18 @@ fn described(file: &FilePath) -> Result<(Option<PathBuf>, Target), Failure> {
     Ok((near, Target::parse(&serde_json::Value::Object(fields).to_string()).map_err(given)?))
 }
 
-async fn remote(session: &Session, target: Target) -> Result<Rc<dyn Storage>, Failure> {
+async fn remote(session: &Session, target: &Target, secret: &str) -> Result<Rc<dyn Storage>, Failure> {
     let base_url = target.base_url().map_err(|bad| Failure::new(exit::GIVEN, format!("failed to {bad}")))?;
     let port = port(&base_url).ok_or_else(|| Failure::new(exit::GIVEN, "the endpoint of the place names no port to go to"))?;
-    let secret = secret(&target)?;
     session.client.call(&AllowPorts { role: Role::Courier, ports: vec![port] }).await?;
     let lend = Lend { base_url, key: Secret::new(secret.as_bytes().to_vec()), holder: Role::Courier };
     let lease = session.client.call(&lend).await?.number;
-    let kind = match target.kind {
+    let kind = match target.kind.clone() {
         Kind::S3 { bucket, region } => wire::Kind::S3 { bucket, region },
         Kind::WebDav => wire::Kind::WebDav,
         Kind::VercelBlob { content } => wire::Kind::VercelBlob { content: content.unwrap_or_default() },
     };
-    let target = wire::Target { kind, lease, folder: target.folder.unwrap_or_default() };
+    let target = wire::Target { kind, lease, folder: target.folder.clone().unwrap_or_default() };
     Ok(Rc::new(Carried::new(session.client.clone(), target)))
 }
 
