@@ -85,7 +85,7 @@ impl Batch<'_> {
         while !left.is_enough(order) {
             let Some(entity) = self.least(order, crowded)? else { break };
             whose.push(entity);
-            if self.file_or_state(&entity)? {
+            if self.leaves_whole(&entity)? {
                 self.let_go_whole(&entity, order, &mut left)?;
             } else {
                 self.let_go_content(&entity, order, &mut left)?;
@@ -112,7 +112,7 @@ impl Batch<'_> {
     }
 
     /// Whether it leaves whole: it is no conversation, or one whose content has left.
-    fn file_or_state(&self, entity: &[u8; 16]) -> Result<bool, ReplicaError> {
+    fn leaves_whole(&self, entity: &[u8; 16]) -> Result<bool, ReplicaError> {
         let bare = find(self.txn.reading(), entity)?.is_none_or(|one| one.bare);
         Ok(bare || self.txn.get(Table::Conversation, entity)?.is_none())
     }
@@ -135,7 +135,6 @@ impl Batch<'_> {
                 break;
             }
         }
-        // Those that stay although older ones of the same entity leave are few.
         let mut enough = false;
         for event in &some {
             left.bytes += self.evict(event, order, &mut view)?;

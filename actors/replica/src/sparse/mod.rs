@@ -5,7 +5,8 @@
 //! comes back by CHUM like everything else. So all that is here but the outbox can be thrown away and fetched again.
 //!
 //! - [`Profile`] says how much and how long;
-//! - `take` takes events in whose chains are not here; `side` is the store as a session of CHUM sees it;
+//! - `take` takes events in whose chains are not here; `side` is the store as a session of CHUM sees it, and `compared`
+//!   what a session leaves;
 //! - `page` reads, and says what is missing; [`Missing`] is what to ask the archive for;
 //! - `prefetch` says what to ask for before anybody misses it;
 //! - `uses` knows what was used when, and `evict` lets go of what was not.
