@@ -260,7 +260,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if is_full() { 300 } else { 16 }, failure_persistence: None, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if is_full() { 120 } else { 16 }, failure_persistence: None, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn it_shows_what_the_archive_has_or_says_what_is_missing(operations in prop::collection::vec(operation(), 30..90)) {
