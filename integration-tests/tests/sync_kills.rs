@@ -42,12 +42,15 @@ enum Sure {
     Perhaps,
 }
 
+/// The conversation of a note, its words, and how often it may be there.
+type Note = ([u8; 16], String, Sure);
+
 /// All that was ever asked for in a home.
 #[derive(Default)]
 struct Ledger {
     conversations: RefCell<BTreeMap<[u8; 16], Sure>>,
-    /// Notes by their id, with their conversation and words.
-    notes: RefCell<BTreeMap<[u8; 16], ([u8; 16], String, Sure)>>,
+    /// Notes by their id.
+    notes: RefCell<BTreeMap<[u8; 16], Note>>,
     /// Renamings by the instance that were acknowledged, and those that perhaps were done.
     renamed: Cell<(u64, u64)>,
     /// Renamings by the archive itself, likewise.
@@ -223,6 +226,7 @@ impl Ledger {
     /// The two hold the same, and it is what was asked for. They must agree.
     async fn check(&self, attached: &Attached) {
         let all = same(&attached.client).await;
+        let measured = attached.client.call(&Measure).await.unwrap();
         let mut conversations = self.conversations.borrow_mut();
         let mut notes = self.notes.borrow_mut();
         // What perhaps was done is done now or never will be: nothing waits any more.
@@ -245,7 +249,6 @@ impl Ledger {
         });
         notes.values_mut().for_each(|(_, _, sure)| *sure = Sure::Yes);
         assert_eq!(all.iter().map(|(_, messages)| messages.len()).sum::<usize>(), notes.len(), "there is one that nobody said");
-        let measured = attached.client.call(&Measure).await.unwrap();
         let titles: u64 = measured.kinds.iter().filter(|kind| kind.name == "Title").map(|kind| kind.events).sum();
         let ((renamed, perhaps), (titled, also)) = (self.renamed.get(), self.titled.get());
         let (least, most) = (renamed + titled, renamed + titled + perhaps + also);
