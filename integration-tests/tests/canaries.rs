@@ -260,7 +260,7 @@ fn what_looks_for_them_finds_them() {
         ("large", large),
         ("wide", wide),
         ("unspaced", format!("..{UNSPACED}..").into_bytes()),
-        ("tail", CANARY[1..].as_bytes().to_vec()),
+        ("tail", CANARY.as_bytes()[1..].to_vec()),
         ("hex", canary("x").bytes().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()),
     ];
     for (name, bytes) in &planted {
