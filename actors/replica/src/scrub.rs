@@ -237,6 +237,7 @@ impl Batch<'_> {
         if !damaged {
             return Ok(());
         }
+        self.forget_key(entity);
         match parcel.sealed {
             Some((wrapped, _)) if !self.has_tomb(entity)? => self.txn.put(Table::Key, entity, wrapped),
             _ => self.txn.delete(Table::Key, entity),

@@ -191,6 +191,7 @@ impl Batch<'_> {
         for key in keys(self.txn.reading(), Table::Tip, entity)? {
             self.txn.delete(Table::Tip, &key)?;
         }
+        self.forget_key(entity);
         self.wipe(Table::Key, entity)?;
         let mut known = Known::get(self.txn.reading())?;
         if last > known.left {
