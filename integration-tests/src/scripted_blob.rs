@@ -102,6 +102,16 @@ impl ScriptedBlob {
         self.state.lock().expect("no thread has panicked").values.extend(values);
     }
 
+    /// Everything as it lies there.
+    pub fn values(&self) -> BTreeMap<String, Vec<u8>> {
+        self.state.lock().expect("no thread has panicked").values.clone()
+    }
+
+    /// A value is there no more.
+    pub fn lose(&self, name: &str) {
+        self.state.lock().expect("no thread has panicked").values.remove(name);
+    }
+
     /// A value as it lies there.
     pub fn value(&self, name: &str) -> Option<Vec<u8>> {
         self.state.lock().expect("no thread has panicked").values.get(name).cloned()

@@ -14,6 +14,7 @@ use std::{
 use integration_tests::{
     chance::Chance,
     home::Home,
+    scripted_blob::{ScriptedBlob, TOKEN},
     tended::{PASSWORD, hers, noise, until, up},
 };
 use serde_json::{Value, json};
@@ -79,6 +80,47 @@ fn restored(home: &Home, folder: &str, code: i32) -> (Home, String) {
     let outcome = hers(&other, ["--json", "restore", folder.to_str().unwrap()]).run();
     assert_eq!(outcome.code, code, "{outcome:?}");
     (other, outcome.out + &outcome.err)
+}
+
+/// The same at a place outside, which sees sealed files alone; and what the place forgets is named.
+#[test]
+fn a_place_outside_keeps_a_backup_too() {
+    let home = Home::new();
+    let serve = up(&home);
+    fill(&home);
+    let server = ScriptedBlob::start();
+    let address = server.address();
+    let json = format!(
+        r#"{{"kind":"vercel-blob","endpoint":"http://{address}/api/blob","content":"http://{address}/content","token":"t"}}"#
+    );
+    let backup =
+        |at: &Path| home.command(["--json", "backup", at.to_str().unwrap()]).env("LAMOS_PLACE_SECRET", TOKEN).run().json();
+    let at = home.file("place.json", &json);
+    let made = backup(&at);
+    assert!(made["written_bytes"].as_u64() > Some(3_000_000), "{made}");
+    assert_eq!(backup(&at)["written_packs"], 0);
+    for (name, bytes) in server.values() {
+        for canary in CANARIES {
+            let open = bytes.windows(canary.len()).any(|window| window == canary.as_bytes());
+            assert!(!open || canary == "ada", "{canary:?} lies open in {name:?}");
+        }
+    }
+    drop(serve);
+    let before = told(&home);
+
+    let other = Home::new();
+    let at = other.file("place.json", &json);
+    let restored = hers(&other, ["--json", "restore", at.to_str().unwrap()]).env("LAMOS_PLACE_SECRET", TOKEN).run().json();
+    assert_eq!((&restored["same"], &restored["lost_packs"]), (&json!(true), &json!([])));
+    assert_eq!(told(&other), before);
+
+    let lost = server.values().into_keys().find(|name| name.contains("/packs/")).unwrap();
+    server.lose(&lost);
+    let third = Home::new();
+    let at = third.file("place.json", &json);
+    let outcome = hers(&third, ["--json", "restore", at.to_str().unwrap()]).env("LAMOS_PLACE_SECRET", TOKEN).run();
+    let pack = lost.rsplit('/').next().unwrap();
+    assert!(outcome.code == 9 && (outcome.out.clone() + &outcome.err).contains(pack), "{outcome:?}");
 }
 
 #[test]
