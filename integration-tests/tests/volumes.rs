@@ -250,7 +250,7 @@ fn what_lies_in_chunks_has_versions_too() {
     // And one that is streamed by itself.
     let streamed = [lines(200_000, "streamed"), lines(200_001, "streamed")];
     for text in &streamed {
-        let file = home.file("streamed", text.as_bytes().to_vec());
+        let file = home.file("streamed", text.as_bytes());
         home.run(["vol", "write", file.to_str().unwrap(), "user/s"]).good();
     }
     home.run(["vol", "rollback", "user/s", "~1"]).good();

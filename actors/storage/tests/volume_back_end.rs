@@ -32,7 +32,7 @@ struct Volume {
 
 /// What is written at the same time is kept by one commit, as the archive does it.
 struct Group {
-    asked: Option<mpsc::Sender<Asked>>,
+    asked: Option<mpsc::SyncSender<Asked>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -41,7 +41,7 @@ type Asked = (Draft, Option<Checkpoint>, oneshot::Sender<Result<(), StorageError
 
 impl Group {
     fn start(mut writer: Writer) -> Group {
-        let (asked, waiting) = mpsc::channel::<Asked>();
+        let (asked, waiting) = mpsc::sync_channel::<Asked>(10_000);
         let thread = thread::spawn(move || {
             while let Ok(first) = waiting.recv() {
                 let group: Vec<Asked> = [first].into_iter().chain(waiting.try_iter().take(4_999)).collect();

@@ -49,12 +49,7 @@ pub async fn restore(common: &Common, args: Restore) -> Outcome {
     let named = Named::read(&args.folder)?;
     fetch_keys(common, &named, args.keys.as_deref()).await?;
     let session = Session::open(common, false).await?;
-    let result = async {
-        let place = BackupPlace::open(&session, &named, false).await?;
-        let files = place.list().await?;
-        with_session(&session, common, &place, &files, &user, &password).await
-    };
-    let result = result.await;
+    let result = with_session(&session, common, &named, &user, &password).await;
     session.close().await;
     result
 }
@@ -93,14 +88,7 @@ async fn fetch_keys(common: &Common, named: &Named, wanted: Option<&str>) -> Out
     result
 }
 
-async fn with_session(
-    session: &Session,
-    common: &Common,
-    place: &BackupPlace,
-    files: &BTreeMap<String, u64>,
-    user: &str,
-    password: &str,
-) -> Outcome {
+async fn with_session(session: &Session, common: &Common, named: &Named, user: &str, password: &str) -> Outcome {
     let secret = |text: &str| Secret::new(text.as_bytes().to_vec());
     if matches!(session.client.call(&KeyStatus).await?, KeyState::Open { .. }) {
         return Err(Failure::new(exit::ELSEWHERE, "a space is open here; close it with `lamos lock` first"));
@@ -120,7 +108,10 @@ async fn with_session(
     open_point(session, PointFor::Restoring, &[]).await?;
     let Done = session.client.call(&Lock).await?;
     session.client.call(&UnlockAnew { user: secret(user), password: secret(password) }).await?;
-    put_back(session, common, place, &backup_place::sort(files)).await
+    // Only now: locking forgets every secret that was lent.
+    let place = BackupPlace::open(session, named, false).await?;
+    let backups = backup_place::sort(&place.list().await?);
+    put_back(session, common, &place, &backups).await
 }
 
 /// Puts the file of keys into an empty place. Where there is one already, its spaces are looked at later.

@@ -14,7 +14,7 @@ pub struct Vol {
 
 /// What to do with files of volumes.
 ///
-/// A path begins with its volume: system/… (what ships, never written), user/…, team/<id>/… or project/<id>/…. A path that
+/// A path begins with its volume: system/… (what ships, never written), user/…, team/ID/… or project/ID/…. A path that
 /// begins otherwise, as in skills/plan/SKILL.md, is looked for in the project, then in user, then in the teams, then in system.
 #[derive(Debug, Subcommand)]
 pub enum VolAction {

@@ -180,7 +180,7 @@ fn alone(near: &FilePath) -> Result<File, Failure> {
 /// Reads the description of a place: the folder near it, if one is named, and where it is.
 fn described(file: &FilePath) -> Result<(Option<PathBuf>, Target), Failure> {
     let unreadable = |error: std::io::Error| Failure::new(exit::GIVEN, format!("failed to read {}: {error}", file.display()));
-    let given = |bad: BadTarget| Failure::new(exit::GIVEN, format!("failed to {bad}"));
+    let given = |bad: BadTarget| Failure::new(exit::GIVEN, format!("{}: failed to {bad}", file.display()));
     let mut json = String::new();
     File::open(file).and_then(|file| file.take(MAX_DESCRIPTION).read_to_string(&mut json)).map_err(unreadable)?;
     let mut fields: serde_json::Map<String, serde_json::Value> =
