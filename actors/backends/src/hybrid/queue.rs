@@ -122,7 +122,7 @@ impl Queue {
         self.marked.len()
     }
 
-    /// The oldest path that may be pushed now. It is not given out again before [`Queue::pushed`] or [`Queue::failed`].
+    /// The oldest path that may be pushed now. It is not given out again before [`Queue::release`].
     pub(super) fn next(&mut self, now: Instant) -> Option<Job> {
         for path in self.order.values() {
             let Some(marked) = self.marked.get_mut(path) else { continue };
