@@ -138,7 +138,7 @@ fn with_a_backup_and_the_password_everything_is_there_again() {
             // Three letters come up by chance in megabytes of noise.
             assert!(!open || canary == "ada", "{canary:?} lies open in {path:?}");
             let name = path.strip_prefix(home.path("b")).unwrap().to_str().unwrap();
-            assert!(!name.contains(canary), "{name}");
+            assert!(!name.contains(canary) || canary == "ada", "{name}");
         }
     }
     drop(serve);

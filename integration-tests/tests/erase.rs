@@ -114,7 +114,8 @@ fn its_sealed_bytes_are_overwritten_on_the_disk() {
     home.run(["erase", "--yes", "user/a"]).good();
     // Wherever it was with that, the next process goes on.
     serve.process("storage").signal(libc::SIGKILL);
-    home.run(["history"]).good();
+    // Who asks in the moment of its death is told so.
+    until(PATIENCE, "the archive does not come back", || home.run(["history"]).code == 0);
     until(PATIENCE, "its bytes still lie there", || !holds(&database(&home)));
     let space = fs::read_dir(home.data().join("spaces")).unwrap().next().unwrap().unwrap().path();
     until(PATIENCE, "it is never done", || !space.join("erasing").exists());
