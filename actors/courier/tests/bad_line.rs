@@ -133,7 +133,13 @@ async fn behind_a_hybrid(server: SocketAddr, open: Open, operations: u64) {
     for number in 0..8 {
         let name = format!("hybrid/n{number}");
         let read = fresh.read(&path(&name)).await.unwrap();
-        let here = hybrid.read(&path(&name)).await.unwrap();
+        // What is not near is asked for over the bad line, where a value that breaks off is for its reader to ask for again.
+        let here = loop {
+            match hybrid.read(&path(&name)).await {
+                Err(StorageError::Remote(_)) => {}
+                read => break read.unwrap(),
+            }
+        };
         assert_eq!(here.as_ref(), wanted.borrow().get(&name), "{name} here");
         assert!(read.as_ref() == wanted.borrow().get(&name), "{name} there");
     }
