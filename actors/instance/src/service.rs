@@ -7,7 +7,7 @@ use ipc::{
     endpoint::{Events, Incoming},
     messages::{
         instance::{Give, Given, ListRecent, ReadRecent, Request, Standing as StandingOf, Stands},
-        storage::{Act, Conversations, Transcript},
+        storage::{Act, Conversations, MAX_PAGE, Transcript},
     },
 };
 
@@ -55,7 +55,8 @@ impl Service {
 
     fn read(&self, request: ReadRecent) -> Result<Transcript, Refusal> {
         let overlay = self.overlay()?;
-        overlay.transcript(request.id, self.held.read(request)?).ok_or_else(|| {
+        let (skip, limit) = (request.skip, usize::from(request.limit.clamp(1, MAX_PAGE)));
+        overlay.transcript(request.id, self.held.read(request)?, skip, limit)?.ok_or_else(|| {
             Refusal::new(Code::NotFound, "nothing is held of such a conversation; `lamos history` asks the archive")
         })
     }
