@@ -12,7 +12,6 @@ mod credential;
 mod dal;
 mod http;
 mod pieces;
-mod place;
 mod read;
 mod refusals;
 mod service;

@@ -1,10 +1,11 @@
 //! What describes a remote place, as data: a person writes it, the archive keeps it, and there is no secret in it.
 
 use backends::Path;
+use outbound::{BadOrigin, Origin};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use crate::{Credential, place};
+use crate::Credential;
 
 /// Where values lie when nothing else is said.
 const FOLDER: &str = "lamos";
@@ -119,6 +120,9 @@ pub enum BadTarget {
     /// It holds a name or a password.
     #[error("take an endpoint with a name or a password in it; give it without, and the password as a credential")]
     SecretInUrl,
+    /// An address in a form that hides it.
+    #[error("take the endpoint: it writes its address in a form that hides it; write it as 192.0.2.1 or [2001:db8::1]")]
+    Disguised,
     /// A credential would travel unencrypted.
     #[error("send a credential over http, except to this machine; give an endpoint that begins with https://")]
     InTheClear,
@@ -134,6 +138,18 @@ pub enum BadTarget {
     /// The token is not of a read-write kind, or names no store.
     #[error("use this token: a read-write token of Vercel Blob begins with vercel_blob_rw_ and names its store")]
     Token,
+}
+
+impl From<BadOrigin> for BadTarget {
+    fn from(bad: BadOrigin) -> BadTarget {
+        match bad {
+            BadOrigin::None | BadOrigin::GoesOn => BadTarget::Url,
+            BadOrigin::Scheme => BadTarget::Scheme,
+            BadOrigin::SecretInside => BadTarget::SecretInUrl,
+            BadOrigin::Disguised => BadTarget::Disguised,
+            BadOrigin::InTheClear => BadTarget::InTheClear,
+        }
+    }
 }
 
 impl From<BadTarget> for backends::StorageError {
@@ -159,14 +175,14 @@ impl Target {
         };
         match &self.kind {
             Kind::S3 { bucket, region } if !is_name(bucket) || !is_name(region) => Err(BadTarget::Bucket),
-            Kind::VercelBlob { content: Some(content) } => place::parse(content, true).map(drop),
+            Kind::VercelBlob { content: Some(content) } => Ok(Origin::parse(content, true).map(drop)?),
             _ => Ok(()),
         }
     }
 
     /// The base URL of its interface, to which this credential may go.
     pub(crate) fn place(&self, credential: &Credential) -> Result<Url, BadTarget> {
-        place::parse(self.written()?, !credential.is_none())
+        Ok(Origin::parse(self.written()?, !credential.is_none())?.url().clone())
     }
 
     /// The base URL of its interface, as it was written: for this the secret is lent.
@@ -217,6 +233,7 @@ mod tests {
             (r#"{"kind":"webdav","endpoint":"ftp://dav.example"}"#, Err(BadTarget::Scheme)),
             (r#"{"kind":"webdav","endpoint":"https://a:canary@dav.example"}"#, Err(BadTarget::SecretInUrl)),
             (r#"{"kind":"webdav","endpoint":"https://dav.example","folder":"../x"}"#, Err(BadTarget::Folder)),
+            (r#"{"kind":"webdav","endpoint":"http://0x7f.1/"}"#, Err(BadTarget::Disguised)),
             (r#"{"kind":"s3","bucket":"a/b","endpoint":"https://s3.example"}"#, Err(BadTarget::Bucket)),
             (r#"{"kind":"vercel-blob","content":"http://far.example"}"#, Err(BadTarget::InTheClear)),
         ];

@@ -16,6 +16,6 @@ mod roots;
 
 pub use cause::{causes, certificate, find};
 pub use client::{Prepared, tls};
-pub use origin::Origin;
+pub use origin::{BadOrigin, Origin};
 pub use resolve::{Names, ResolveError};
 pub use roots::read as roots;

@@ -17,31 +17,64 @@ pub struct Origin {
     base: Url,
 }
 
+/// Why a base URL is not taken. What was written is never repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadOrigin {
+    /// Not a base URL.
+    #[error("the base URL is none; it looks like https://api.openai.com/v1")]
+    None,
+    /// Neither `http` nor `https`.
+    #[error("the base URL must begin with https:// or http://")]
+    Scheme,
+    /// It holds a name or a password.
+    #[error("the base URL holds a name or a password; give it without, and the key as a key")]
+    SecretInside,
+    /// It has a query or a fragment.
+    #[error("the base URL goes on after its path; give it without ? and #")]
+    GoesOn,
+    /// An address in a form that hides it.
+    #[error("the base URL writes its address in a form that hides it; write it as 192.0.2.1 or [2001:db8::1]")]
+    Disguised,
+    /// A key would travel unencrypted.
+    #[error("a key is sent over https only, except to this machine; give a base URL that begins with https://")]
+    InTheClear,
+}
+
+impl From<BadOrigin> for Refusal {
+    fn from(bad: BadOrigin) -> Refusal {
+        Refusal::new(Code::OriginRefused, bad.to_string())
+    }
+}
+
 impl Origin {
     /// Checks a base URL. With `keyed` a key will be sent there.
-    pub fn parse(base_url: &str, keyed: bool) -> Result<Origin, Refusal> {
-        let refuse = |sentence: &str| Err(Refusal::new(Code::OriginRefused, sentence));
+    pub fn parse(base_url: &str, keyed: bool) -> Result<Origin, BadOrigin> {
         let base = match Url::parse(base_url) {
             Ok(base) if base_url.len() <= MAX_URL && base.has_host() => base,
-            _ => return refuse("the base URL is none; it looks like https://api.openai.com/v1"),
+            _ => return Err(BadOrigin::None),
         };
         if !matches!(base.scheme(), "http" | "https") {
-            return refuse("the base URL must begin with https:// or http://");
+            return Err(BadOrigin::Scheme);
         }
         if !base.username().is_empty() || base.password().is_some() {
-            return refuse("the base URL holds a name or a password; give it without, and the key as a key");
+            return Err(BadOrigin::SecretInside);
         }
         if base.query().is_some() || base.fragment().is_some() {
-            return refuse("the base URL goes on after its path; give it without ? and #");
+            return Err(BadOrigin::GoesOn);
         }
         let origin = Origin { base };
         if origin.is_disguised(base_url) {
-            return refuse("the base URL writes its address in a form that hides it; write it as 192.0.2.1 or [2001:db8::1]");
+            return Err(BadOrigin::Disguised);
         }
         if keyed && origin.base.scheme() == "http" && !origin.is_this_machine() {
-            return refuse("a key is sent over https only, except to this machine; give a base URL that begins with https://");
+            return Err(BadOrigin::InTheClear);
         }
         Ok(origin)
+    }
+
+    /// The base URL.
+    pub fn url(&self) -> &Url {
+        &self.base
     }
 
     /// Scheme, host and port, for sentences.
@@ -158,7 +191,8 @@ mod tests {
     fn a_refused_url_is_not_repeated() {
         for url in ["https://user:canary@a.example/canary?canary", "canary://canary@x", "canary", "http://canary.example/canary"]
         {
-            let Err(refusal) = Origin::parse(url, true) else { panic!("{url} is refused") };
+            let Err(bad) = Origin::parse(url, true) else { panic!("{url} is refused") };
+            let refusal = Refusal::from(bad);
             assert_eq!(refusal.code, Code::OriginRefused);
             assert!(!refusal.sentence.contains("canary"), "{}", refusal.sentence);
         }

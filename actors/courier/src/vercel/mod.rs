@@ -14,6 +14,7 @@ use std::time::SystemTime;
 
 use backends::{Answer, Cursor, Entry, MAX_PIECE, Page, Path, Pieces, Remote, Storage, StorageError, Value};
 use bytes::Bytes;
+use outbound::Origin;
 use reqwest::{
     Method, Request, Response, StatusCode, Url,
     header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue},
@@ -21,7 +22,7 @@ use reqwest::{
 use zeroize::Zeroizing;
 
 use self::answers::{About, Listed};
-use crate::{BadTarget, Credential, Http, Kind, Target, dal::s3::known, place, read};
+use crate::{BadTarget, Credential, Http, Kind, Target, dal::s3::known, read};
 
 /// The version of the interface.
 const VERSION: &str = "12";
@@ -57,7 +58,7 @@ impl VercelBlob {
             |store: &&str| !store.is_empty() && store.len() < 64 && store.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let store = store.map(|(store, _)| store).filter(is_name).ok_or(BadTarget::Token)?.to_owned();
         let own = || format!("https://{}.private.blob.vercel-storage.com", store.to_ascii_lowercase());
-        let content = place::parse(&content.clone().unwrap_or_else(own), true)?;
+        let content = Origin::parse(&content.clone().unwrap_or_else(own), true).map_err(BadTarget::from)?.url().clone();
         let words = Zeroizing::new(format!("Bearer {}", token.words()));
         let mut bearer = HeaderValue::from_str(&words).map_err(|_| BadTarget::Token)?;
         bearer.set_sensitive(true);

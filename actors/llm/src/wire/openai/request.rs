@@ -95,7 +95,7 @@ pub(in crate::wire) fn request<'a>(profile: &Profile, model: &'a str, request: &
             }
         }
     }
-    let tools: Result<_, _> = request
+    let tools: Result<Vec<Tool<'_>>, Refusal> = request
         .tools
         .iter()
         .map(|tool| {
