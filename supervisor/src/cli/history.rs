@@ -83,15 +83,20 @@ async fn list(session: &Session, limit: u32, as_json: bool) -> Outcome {
         items.len() < limit as usize
     })
     .await?;
+    print(&items, "Nothing has been said yet.", as_json)
+}
+
+/// Prints conversations, or these words where there is none.
+pub fn print(items: &[Conversation], none: &str, as_json: bool) -> Outcome {
     if as_json {
         let items: Vec<Value> = items.iter().map(conversation_json).collect();
         return Ok(words::json(&Value::Array(items))?);
     }
     if items.is_empty() {
-        tell("Nothing has been said yet.");
+        tell(none);
         return Ok(());
     }
-    Ok(words::answer(&lines(&items))?)
+    Ok(words::answer(&lines(items))?)
 }
 
 /// Conversations as a table.

@@ -12,11 +12,11 @@ use ipc::{
         storage::{Act, Conversation, CreateConversation, MAX_PAGE, SetTitle},
     },
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     args::Common,
-    history::{conversation_json, lines, message_json, message_text},
+    history::{self, conversation_json, message_json, message_text},
     session::Session,
     sign_in::sign_in,
     words::{self, Failure, Outcome, line, table, tell},
@@ -188,15 +188,7 @@ async fn list(session: &Session, limit: u32, as_json: bool) -> Outcome {
         items.len() < limit as usize
     })
     .await?;
-    if as_json {
-        let items: Vec<Value> = items.iter().map(conversation_json).collect();
-        return Ok(words::json(&Value::Array(items))?);
-    }
-    if items.is_empty() {
-        tell("Nothing is held yet.");
-        return Ok(());
-    }
-    Ok(words::answer(&lines(&items))?)
+    history::print(&items, "Nothing is held yet.", as_json)
 }
 
 async fn show(session: &Session, id: ConversationId, as_json: bool) -> Outcome {
