@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::{
     derive::{Cost, Root, normal_password, normal_user},
     leases::Leases,
+    pending::{Pending, Waiting},
     slots::{Keys, Slots, SlotsError},
     space::Space,
     throttle::Throttle,
@@ -25,25 +26,16 @@ const DEMO: &str = "demo";
 pub(crate) struct Keeper {
     slots: Slots,
     open: Option<Space>,
-    /// A pair that opened nothing, until it is entered again.
-    pending: Option<Pending>,
+    /// Pairs that opened nothing, until they are entered again.
+    pending: Waiting,
     leases: Leases,
     throttle: Throttle,
-}
-
-/// A pair that opened nothing. What was entered is kept as a digest under a random key, to be compared and not to be read.
-struct Pending {
-    by: Instance,
-    digest_key: Zeroizing<[u8; 32]>,
-    digest: blake3::Hash,
-    root: Root,
-    demo: bool,
 }
 
 impl Keeper {
     /// Locked, with this file.
     pub(crate) fn new(slots: Slots) -> Keeper {
-        Keeper { slots, open: None, pending: None, leases: Leases::default(), throttle: Throttle::default() }
+        Keeper { slots, open: None, pending: Waiting::default(), leases: Leases::default(), throttle: Throttle::default() }
     }
 
     fn space(&self) -> Result<&Space, Refusal> {
@@ -54,7 +46,6 @@ impl Keeper {
         let space = Space::open(keys);
         let opening = Opening { directory: space.directory(), demo: space.is_demo() };
         self.open = Some(space);
-        self.pending = None;
         self.throttle.opened();
         opening
     }
@@ -203,7 +194,7 @@ impl Handler<Try> for Keeper {
                 let mut digest_key = Zeroizing::new([0; 32]);
                 getrandom::fill(&mut *digest_key).map_err(|error| Refusal::internal(format!("get random bytes: {error}")))?;
                 let digest = pair.digest(&digest_key);
-                self.pending = Some(Pending { by: pair.by, digest_key, digest, root, demo });
+                self.pending.add(Pending { by: pair.by, digest_key, digest, root, demo, at: Instant::now() });
                 Err(Refusal::new(
                     Code::NewSpace,
                     "this name and password open a new, empty space; enter the password again to make it, or go back if that is not what you want",
@@ -236,13 +227,19 @@ impl Handler<Confirm> for Keeper {
     fn handle(&mut self, Confirm { pair }: Confirm, _: &mut Context<Self>) -> Self::Result {
         let differs =
             || Refusal::new(Code::SecondEntryDiffers, "the second entry differs from the first; nothing was made, begin again");
-        let pending = self.pending.take().filter(|pending| pending.by == pair.by).ok_or_else(differs)?;
+        let pending = self.pending.take(pair.by, Instant::now()).ok_or_else(differs)?;
         // `blake3::Hash` compares in constant time.
         if pair.digest(&pending.digest_key) != pending.digest {
             return Err(differs());
         }
-        if self.open.is_some() {
+        // Somebody else may have made the space between the two entries.
+        let made = self.slots.find(&pending.root.wrapping).map_err(|error| refusal(&error))?;
+        let differs = |open: &Space| !made.as_ref().is_some_and(|keys| open.is(keys));
+        if self.open.as_ref().is_some_and(differs) {
             return Err(Refusal::new(Code::OtherSpaceOpen, "another space is open; close it with `lamos lock` first"));
+        }
+        if let Some(keys) = made {
+            return Ok(self.open(keys));
         }
         let keys = Keys::random(pending.demo).map_err(|error| refusal(&error.into()))?;
         self.slots.add(&pending.root.wrapping, &keys).map_err(|error| refusal(&error))?;
@@ -255,7 +252,7 @@ impl Handler<Forget> for Keeper {
 
     fn handle(&mut self, _: Forget, _: &mut Context<Self>) {
         self.open = None;
-        self.pending = None;
+        self.pending = Waiting::default();
         self.leases = Leases::default();
     }
 }

@@ -12,6 +12,7 @@ mod derive;
 mod keeper;
 mod leases;
 mod locked;
+mod pending;
 mod scratch;
 mod service;
 mod slots;
@@ -41,5 +42,5 @@ pub fn start(prepared: Prepared, client: Client<source::Crypto>, events: Events)
     // One thread: one derivation at a time, whoever asks.
     let deriver = SyncArbiter::start(1, || derive::Deriver);
     let keeper = keeper::Keeper::new(slots).start();
-    Ok(service::run(service::Service { client, deriver, keeper }, events))
+    Ok(service::run(service::Service::new(client, deriver, keeper), events))
 }

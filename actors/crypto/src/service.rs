@@ -17,6 +17,7 @@ use ipc::{
     },
     role::source,
 };
+use tokio::sync::Mutex;
 
 use crate::{
     derive::{Derive, Deriver},
@@ -31,6 +32,9 @@ pub(crate) struct Service {
     pub(crate) client: Client<source::Crypto>,
     pub(crate) deriver: Addr<Deriver>,
     pub(crate) keeper: Addr<Keeper>,
+    /// Held while a space is opened or closed: many commands may sign in at the same moment, and if one could fail
+    /// between another's keys and its archive, it would forget keys that are in use.
+    turn: Rc<Mutex<()>>,
 }
 
 /// Answers until the supervisor has gone or wants no more.
@@ -43,6 +47,10 @@ pub(crate) fn run(service: Service, events: Events) -> impl Future<Output = ()> 
 }
 
 impl Service {
+    pub(crate) fn new(client: Client<source::Crypto>, deriver: Addr<Deriver>, keeper: Addr<Keeper>) -> Service {
+        Service { client, deriver, keeper, turn: Rc::new(Mutex::new(())) }
+    }
+
     async fn answer(&self, incoming: Incoming) {
         // Which verb, and nothing else: whoever reads the log learns nothing about a user or a key.
         let verb = ipc::policy::method_name(ipc::Role::Crypto, incoming.method()).unwrap_or("no verb");
@@ -104,6 +112,7 @@ impl Service {
         let (salt, cost) = self.keeper.send(MayTry).await.map_err(gone)??;
         let derive = Derive { user: unlock.user, password: unlock.password, salt, cost };
         let root = self.deriver.send(derive).await.map_err(gone)??;
+        let _turn = self.turn.lock().await;
         let opening = self.keeper.send(Try { pair, root }).await.map_err(gone)??;
         self.opened(opening, reply.call()).await
     }
@@ -112,17 +121,19 @@ impl Service {
         let (salt, cost) = self.keeper.send(MayTry).await.map_err(gone)??;
         let derive = Derive { user: unlock.user, password: unlock.password, salt, cost };
         let root = self.deriver.send(derive).await.map_err(gone)??;
+        let _turn = self.turn.lock().await;
         let opening = self.keeper.send(TryAnew { root }).await.map_err(gone)??;
         self.opened(opening, parent).await
     }
 
     async fn deploy(&self, deploy: Deploy, reply: &Reply<Deploy>) -> Result<Unlocked, Refusal> {
         let pair = Pair::new(reply.source().1, deploy.user.expose(), deploy.password.expose())?;
+        let _turn = self.turn.lock().await;
         let opening = self.keeper.send(Confirm { pair }).await.map_err(gone)??;
         self.opened(opening, reply.call()).await
     }
 
-    /// Has the archive started. A space without an archive is not open.
+    /// Has the archive started, in the caller's turn. A space without an archive is not open.
     async fn opened(&self, opening: Opening, parent: CallId) -> Result<Unlocked, Refusal> {
         let Opening { directory, demo } = opening;
         match self.client.call_with(&Opened { directory }, Options::default().for_call(parent)).await {
@@ -135,6 +146,7 @@ impl Service {
     }
 
     async fn lock(&self, parent: CallId) -> Result<Done, Refusal> {
+        let _turn = self.turn.lock().await;
         self.keeper.send(Forget).await.map_err(gone)?;
         self.client.call_with(&Closed, Options::default().for_call(parent)).await
     }

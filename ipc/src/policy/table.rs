@@ -130,8 +130,8 @@ policy! {
     Storage -> courier::Delete:                 8 * KIB,              4,     200,      60,  NONE;
     Courier -> crypto::ReleaseApiKey:           KIB,                 16,     200,       5,  NONE;
     Llm     -> crypto::ReleaseApiKey:           KIB,                 16,     100,       5,  NONE;
-    Crypto  -> supervisor::Opened:              KIB,                  1,       5,      30,  NONE;
-    Crypto  -> supervisor::Closed:              KIB,                  1,       5,      30,  NONE;
+    Crypto  -> supervisor::Opened:              KIB,                  1,     100,      30,  NONE;
+    Crypto  -> supervisor::Closed:              KIB,                  1,     100,      30,  NONE;
     Supervisor -> storage::BindAgent:           KIB,                 64,     200,      15,  NONE;
     Supervisor -> storage::ReleaseAgent:        KIB,                 64,     200,      15,  NONE;
 
