@@ -6,6 +6,8 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::Barrier,
+    thread,
 };
 
 use integration_tests::{
@@ -63,6 +65,27 @@ fn the_demo_space_is_public_and_says_so() {
     // It is the same space for everybody who types the pair.
     let listed = home.command(["--json", "history"]).signed_in("demo", "demo\n").run().json();
     assert_eq!(listed.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn many_commands_meet_a_new_space_at_the_same_moment() {
+    const COMMANDS: usize = 12;
+    let home = Home::new();
+    let serve = Serve::start(&home);
+    for _ in 0..3 {
+        let together = Barrier::new(COMMANDS);
+        thread::scope(|scope| {
+            for _ in 0..COMMANDS {
+                scope.spawn(|| {
+                    together.wait();
+                    assert_eq!(home.run(["--json", "history"]).json().as_array().unwrap().len(), 0);
+                });
+            }
+        });
+        assert_eq!(serve.status()["open"], true);
+        home.run(["lock"]).good();
+        assert_eq!(serve.status()["open"], false);
+    }
 }
 
 #[test]
