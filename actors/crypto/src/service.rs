@@ -146,7 +146,10 @@ impl Service {
     }
 
     async fn lock(&self, parent: CallId) -> Result<Done, Refusal> {
+        // The keys go at once, whoever's turn it is.
+        self.keeper.send(Forget).await.map_err(gone)?;
         let _turn = self.turn.lock().await;
+        // Whoever's turn it was may have opened the space again.
         self.keeper.send(Forget).await.map_err(gone)?;
         self.client.call_with(&Closed, Options::default().for_call(parent)).await
     }

@@ -10,6 +10,7 @@ mod quarantine;
 use super::*;
 use ipc::{
     header::Flags,
+    id::Instance,
     limits::{MAX_BODY, MAX_FORBIDDEN, MAX_UNHEARD, MAX_UNREAD, WINDOW_BYTES},
     messages::{agent, code, crypto, llm, storage},
     policy::TABLE,
