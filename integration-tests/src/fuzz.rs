@@ -11,7 +11,7 @@ use std::{
 use crate::{cargo::untold, home::workspace};
 
 /// A target for each file of `fuzz/fuzz_targets`.
-const TARGETS: &[&str] = &["frame", "header", "messages", "start", "event", "control", "chum"];
+const TARGETS: &[&str] = &["frame", "header", "messages", "start", "event", "control", "chum", "ingest"];
 
 /// As cargo-fuzz 0.13 builds: coverage in counters, comparisons traced, memory watched.
 const FLAGS: &[&str] = &[

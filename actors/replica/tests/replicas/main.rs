@@ -7,6 +7,7 @@ mod backups;
 mod convergence;
 mod dump;
 mod erasure;
+mod fuzzed;
 mod ingest;
 mod memory;
 mod scrub;
