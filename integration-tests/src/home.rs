@@ -73,6 +73,13 @@ impl Home {
         self.directory.path().join("data")
     }
 
+    /// The folder of the one space that was made.
+    pub fn space(&self) -> PathBuf {
+        let mut spaces: Vec<_> = fs::read_dir(self.data().join("spaces")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(spaces.len(), 1, "one space: {spaces:?}");
+        spaces.remove(0)
+    }
+
     /// A place for the test's own files.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)

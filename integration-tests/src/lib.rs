@@ -21,6 +21,7 @@ pub mod capture;
 pub mod cargo;
 pub mod chance;
 pub mod fault_proxy;
+pub mod files;
 pub mod fuzz;
 pub mod home;
 pub mod http_request;

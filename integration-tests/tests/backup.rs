@@ -13,6 +13,7 @@ use std::{
 
 use integration_tests::{
     chance::Chance,
+    files,
     home::Home,
     scripted_blob::{ScriptedBlob, TOKEN},
     tended::{PASSWORD, hers, noise, until, up},
@@ -21,29 +22,19 @@ use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Files below a folder and what is in them.
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let Ok(entries) = fs::read_dir(folder) else { return found };
-    for entry in entries {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else {
-            found.insert(path.clone(), fs::read(&path).unwrap());
-        }
-    }
-    found
+/// Files below a folder, if it is there, and what is in them.
+fn kept(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    if folder.exists() { files::read_below(folder).into_iter().collect() } else { BTreeMap::new() }
 }
 
 fn packs(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = files(folder);
+    let mut found = kept(folder);
     found.retain(|path, _| path.parent().unwrap().ends_with("packs"));
     found
 }
 
 fn copy(from: &Path, to: &Path) {
-    for (path, bytes) in files(from) {
+    for (path, bytes) in kept(from) {
         let path = to.join(path.strip_prefix(from).unwrap());
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
@@ -131,7 +122,7 @@ fn with_a_backup_and_the_password_everything_is_there_again() {
     let made = home.run(["--json", "backup", "b"]).json();
     assert_eq!((&made["whole"], &made["unreadable_chunks"]), (&json!(true), &json!(0)));
     assert!(made["written_bytes"].as_u64() > Some(3_000_000), "{made}");
-    let all = files(&home.path("b"));
+    let all = kept(&home.path("b"));
     for (path, bytes) in &all {
         for canary in CANARIES {
             let open = bytes.windows(canary.len()).any(|window| window == canary.as_bytes());
@@ -171,7 +162,7 @@ fn with_a_backup_and_the_password_everything_is_there_again() {
     let (third, wrong) = (Home::new(), "another password\nanother password\n");
     let outcome = third.command(["restore", folder.to_str().unwrap(), "--keys", "0"]).signed_in("ada", wrong).run();
     assert!(outcome.code == 9 || outcome.code == 8, "{outcome:?}");
-    let key = files(&folder.join("keys")).keys().next().unwrap().file_name().unwrap().to_str().unwrap()[..8].to_owned();
+    let key = kept(&folder.join("keys")).keys().next().unwrap().file_name().unwrap().to_str().unwrap()[..8].to_owned();
     let outcome = third.command(["restore", folder.to_str().unwrap(), "--keys", &key]).signed_in("ada", wrong).run();
     assert!(outcome.bad(8).contains("nothing was put back"));
     let outcome = third.command(["restore", folder.to_str().unwrap(), "--keys", &key]).signed_in("ada", PASSWORD).run();
@@ -215,8 +206,8 @@ fn what_is_erased_leaves_the_backup_and_an_old_copy_does_not_bring_it_back() {
     // The old copy is looked through for what could be mended, and read by who has lost everything else.
     drop(serve);
     assert_eq!(hers(&home, ["--json", "verify", "--repair-from", "old"]).run().json()["damaged"], json!([]));
-    let blobs = fs::read_dir(home.data().join("spaces")).unwrap().next().unwrap().unwrap().path().join("blobs");
-    assert!(files(&blobs).values().map(Vec::len).sum::<usize>() < 100_000);
+    let blobs = home.space().join("blobs");
+    assert!(kept(&blobs).values().map(Vec::len).sum::<usize>() < 100_000);
     hers(&home, ["history", &conversation]).run().bad(3);
     hers(&home, ["vol", "cat", "user/large"]).run().bad(3);
     let (other, _) = restored(&home, "b", 0);
@@ -253,7 +244,7 @@ fn a_damaged_or_lost_pack_is_named_and_all_else_is_put_back() {
         assert!(history[0]["title"].as_str().unwrap().contains("pounds"), "{history:#}");
         hers(&other, ["ask", "--no-model", "3 miles in km"]).run().good();
         if step == 0 {
-            let points = files(&home.path("changed")).into_keys().filter(|path| path.parent().unwrap().ends_with("points"));
+            let points = kept(&home.path("changed")).into_keys().filter(|path| path.parent().unwrap().ends_with("points"));
             for point in points {
                 let mut bytes = fs::read(&point).unwrap();
                 bytes[40] ^= 1;

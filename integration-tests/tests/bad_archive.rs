@@ -15,13 +15,6 @@ use integration_tests::{chance::Chance, home::Home, rounds, serve::Serve, users:
 /// The code for data that cannot be used.
 const DATA: i32 = 9;
 
-/// The directory of the one space.
-fn space(home: &Home) -> PathBuf {
-    let mut spaces: Vec<_> = fs::read_dir(home.data().join("spaces")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(spaces.len(), 1);
-    spaces.remove(0)
-}
-
 /// A home with a conversation, a file and their words.
 fn kept() -> Home {
     let home = Home::new();
@@ -39,7 +32,7 @@ fn assert_all_there(home: &Home) {
 #[test]
 fn flipped_bytes_are_named_or_do_no_harm() {
     let home = kept();
-    let data = space(&home).join("data.mdb");
+    let data = home.space().join("data.mdb");
     let whole = fs::read(&data).unwrap();
     let page = 4096;
     // The pages that say what the file is and where it begins, and places all over it.
@@ -79,7 +72,7 @@ fn flipped_bytes_are_named_or_do_no_harm() {
 #[test]
 fn a_file_that_ends_too_soon_is_named() {
     let home = kept();
-    let data = space(&home).join("data.mdb");
+    let data = home.space().join("data.mdb");
     let whole = fs::read(&data).unwrap();
     for length in [0, 1, 100, 4096, 4097, 8192, whole.len() / 2, whole.len() * 3 / 4] {
         fs::write(&data, &whole[..length]).unwrap();
@@ -98,7 +91,7 @@ fn an_archive_in_the_place_of_another_person_is_not_opened() {
     let as_anna =
         |words: &[&'static str]| home.command(words.iter().copied()).signed_in("anna", "one password\none password\n").run();
     as_anna(&["ask", "5 miles in km"]).good();
-    let annas = space(&home);
+    let annas = home.space();
     home.run(["ask", "7 miles in km"]).good();
     let spaces: Vec<PathBuf> = fs::read_dir(home.data().join("spaces")).unwrap().map(|entry| entry.unwrap().path()).collect();
     let demos = spaces.into_iter().find(|space| *space != annas).unwrap();
@@ -288,11 +281,11 @@ fn a_folder_that_may_only_be_read_is_named() {
         files.sort();
         files
     };
-    let before = picture(&space(&home));
+    let before = picture(&home.space());
     let Some((code, text)) = on_read_only(&home, "$lamos ask '6 miles in km'") else { return };
     assert_eq!(code, DATA, "{text}");
     assert!(text.contains("ead-only") && text.contains(home.data().to_str().unwrap()), "{text}");
-    assert_eq!(picture(&space(&home)), before);
+    assert_eq!(picture(&home.space()), before);
     home.assert_empty();
     assert_all_there(&home);
 }

@@ -5,6 +5,7 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use integration_tests::{
+    files,
     home::Home,
     scripted_http::{ScriptedHttp, answer, python},
     serve::Serve,
@@ -205,18 +206,9 @@ fn a_reset_begins_anew_and_asks_first() {
 
 /// The files of the archive, and what is done to them.
 fn archive(home: &Home) -> PathBuf {
-    let space = fs::read_dir(home.data().join("spaces")).unwrap().next().unwrap().unwrap().path();
-    let found = walk(&space).into_iter().find(|path| path.file_name().is_some_and(|name| name == "data.mdb"));
+    let space = home.space();
+    let found = files::below(&space).into_iter().find(|path| path.file_name().is_some_and(|name| name == "data.mdb"));
     found.expect("the archive is an LMDB")
-}
-
-fn walk(directory: &std::path::Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { found.extend(walk(&path)) } else { found.push(path) }
-    }
-    found
 }
 
 #[test]

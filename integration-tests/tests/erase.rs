@@ -19,13 +19,13 @@ fn conversation(home: &Home, question: &str) -> String {
 
 /// The bytes of chunk files.
 fn large_bytes(home: &Home) -> u64 {
-    let space = fs::read_dir(home.data().join("spaces")).unwrap().next().unwrap().unwrap().path();
+    let space = home.space();
     let Ok(packs) = fs::read_dir(space.join("blobs")) else { return 0 };
     packs.map(|pack| pack.unwrap().metadata().unwrap().len()).sum()
 }
 
 fn database(home: &Home) -> Vec<u8> {
-    let space = fs::read_dir(home.data().join("spaces")).unwrap().next().unwrap().unwrap().path();
+    let space = home.space();
     fs::read(space.join("data.mdb")).unwrap()
 }
 
@@ -117,7 +117,7 @@ fn its_sealed_bytes_are_overwritten_on_the_disk() {
     // Who asks in the moment of its death is told so.
     until(PATIENCE, "the archive does not come back", || home.run(["history"]).code == 0);
     until(PATIENCE, "its bytes still lie there", || !holds(&database(&home)));
-    let space = fs::read_dir(home.data().join("spaces")).unwrap().next().unwrap().unwrap().path();
+    let space = home.space();
     until(PATIENCE, "it is never done", || !space.join("erasing").exists());
 }
 

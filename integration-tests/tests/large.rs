@@ -5,11 +5,11 @@
 
 use std::{
     fs,
-    path::Path,
     time::{Duration, Instant},
 };
 
 use integration_tests::{
+    files,
     home::Home,
     processes::Process,
     serve::Serve,
@@ -91,17 +91,6 @@ fn most_memory(process: &Process) -> u64 {
     kib("VmHWM:").saturating_sub(kib("RssFile:")) / 1024
 }
 
-/// Every file below a directory.
-fn files(directory: &Path) -> Vec<std::path::PathBuf> {
-    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
-    entries
-        .flat_map(|entry| {
-            let kind = entry.file_type().unwrap();
-            if kind.is_dir() { files(&entry.path()) } else { Vec::from_iter(kind.is_file().then(|| entry.path())) }
-        })
-        .collect()
-}
-
 #[test]
 fn a_large_file_passes_in_little_memory_and_is_read_in_parts() {
     let home = Home::new();
@@ -135,7 +124,7 @@ fn a_large_file_passes_in_little_memory_and_is_read_in_parts() {
     });
     drop(serve);
     home.assert_empty();
-    for file in files(&home.data()) {
+    for file in files::below(&home.data()) {
         let there = fs::read(&file).unwrap();
         for canary in [CANARY, b"canary in the path"] {
             assert!(!there.windows(canary.len()).any(|window| window == canary), "words lie open in {file:?}");

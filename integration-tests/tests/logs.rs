@@ -5,14 +5,13 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
-    path::Path,
-    thread,
+    fs, thread,
     time::{Duration, Instant},
 };
 
 use integration_tests::{
     asking::long_answer,
+    files,
     home::{Call, Home, finish},
     processes::Process,
     scripted_http::{ScriptedHttp, answer, plain, python},
@@ -79,14 +78,6 @@ fn found<'w>(bytes: &[u8], words: &[&'w str]) -> Vec<(&'w str, usize)> {
         }
     }
     found
-}
-
-/// Every file below a directory.
-fn files(directory: &Path, take: &mut impl FnMut(&Path)) {
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { files(&path, take) } else { take(&path) }
-    }
 }
 
 #[test]
@@ -195,12 +186,11 @@ fn no_secret_and_no_word_of_a_person_is_in_any_log() {
     }
     drop(serve);
     home.assert_empty();
-    let mut looked = 0;
-    files(&home.data(), &mut |path| {
-        looked += 1;
-        assert_eq!(found(&fs::read(path).unwrap(), &ALL), [], "{} has it", path.display());
-    });
-    assert!(looked >= 5, "slots, log, recorder and archive were looked at");
+    let looked = files::read_below(&home.data());
+    for (path, bytes) in &looked {
+        assert_eq!(found(bytes, &ALL), [], "{} has it", path.display());
+    }
+    assert!(looked.len() >= 5, "slots, log, recorder and archive were looked at");
     // The same search over the same log finds a line that should not be there.
     let log = home.data().join("logs/lamos.log");
     let planted = fs::read_to_string(&log).unwrap() + &format!("{{\"text\":\"signed in as {USER}\"}}\n");

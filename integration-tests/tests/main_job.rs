@@ -3,24 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails loudly")]
 
-use std::{fs, path::Path};
+use std::fs;
 
-use integration_tests::home::{Home, workspace};
+use integration_tests::{
+    files,
+    home::{Home, workspace},
+};
 
 fn example() -> String {
     workspace().join("examples/bike-counts.csv").to_str().unwrap().to_owned()
-}
-
-/// Every byte that lies below a directory.
-fn bytes_below(directory: &Path, found: &mut Vec<(String, Vec<u8>)>) {
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            bytes_below(&path, found);
-        } else if path.is_file() {
-            found.push((path.display().to_string(), fs::read(&path).unwrap()));
-        }
-    }
 }
 
 #[test]
@@ -47,13 +38,12 @@ fn a_question_with_a_file_is_answered_and_kept_sealed() {
     assert_eq!(shown["messages"][1]["status"], "complete");
     home.assert_empty();
 
-    let mut files = Vec::new();
-    bytes_below(&home.data(), &mut files);
+    let files = files::read_below(&home.data());
     assert!(files.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() > 4096, "something was written");
     for canary in ["bicycles", "median", "bike-counts", "Harbour bridge", "column-statistics", "demo"] {
         for (name, bytes) in &files {
             let found = bytes.windows(canary.len()).any(|window| window.eq_ignore_ascii_case(canary.as_bytes()));
-            assert!(!found, "{canary:?} lies open in {name}");
+            assert!(!found, "{canary:?} lies open in {}", name.display());
         }
     }
 }

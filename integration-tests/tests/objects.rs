@@ -3,13 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails loudly")]
 
 use std::{
-    fs,
-    path::Path,
-    thread,
+    fs, thread,
     time::{Duration, Instant},
 };
 
-use integration_tests::{home::Home, serve::Serve};
+use integration_tests::{files, home::Home, serve::Serve};
 use serde_json::Value;
 
 fn array(value: &Value) -> &Vec<Value> {
@@ -27,11 +25,6 @@ fn settled(home: &Home) -> Value {
         assert!(Instant::now() < until, "it is never signed: {stats:#}");
         thread::sleep(Duration::from_millis(50));
     }
-}
-
-fn bytes_below(folder: &Path) -> u64 {
-    let size = |path: &Path| if path.is_dir() { bytes_below(path) } else { fs::metadata(path).unwrap().len() };
-    fs::read_dir(folder).unwrap().map(|entry| size(&entry.unwrap().path())).sum()
 }
 
 #[test]
@@ -68,10 +61,9 @@ fn numbers_are_those_of_the_archive() {
     assert_eq!(stats["used"], used);
 
     // The files themselves.
-    let spaces = home.data().join("spaces");
-    let space = fs::read_dir(spaces).unwrap().next().unwrap().unwrap().path();
+    let space = home.space();
     assert_eq!(stats["database"], fs::metadata(space.join("data.mdb")).unwrap().len());
-    assert_eq!(stats["directory"], bytes_below(&space));
+    assert_eq!(stats["directory"], files::below(&space).iter().map(|path| fs::metadata(path).unwrap().len()).sum::<u64>());
     assert!(used <= stats["database"].as_u64().unwrap() && stats["database"].as_u64() < stats["reserved"].as_u64());
     assert!(stats["disk_free"].as_u64().unwrap() <= stats["disk"].as_u64().unwrap() && stats["disk_free"].as_u64() > Some(0));
 

@@ -4,14 +4,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails loudly")]
 
-use std::{
-    fs,
-    net::SocketAddr,
-    path::{Path as FilePath, PathBuf},
-    time::Duration,
-};
+use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 
 use integration_tests::{
+    files,
     home::{Call, Home, Outcome},
     peers,
     python_peers::{PASSWORD, Peer, USER},
@@ -181,25 +177,12 @@ fn the_secret_is_nowhere() {
         let _serve = Serve::start(&home);
         with(place(&home, &["ls", at.to_str().unwrap()]), TOKEN).good();
     }
-    let files = files(&home.data());
+    let files = files::below(&home.data());
     assert!(files.len() > 2, "the installation is looked through");
     for file in files {
         let bytes = fs::read(&file).unwrap();
         assert!(!bytes.windows(TOKEN.len()).any(|window| window == TOKEN.as_bytes()), "{}", file.display());
     }
-}
-
-/// Every file below a folder.
-fn files(folder: &FilePath) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        if entry.file_type().unwrap().is_dir() {
-            found.extend(files(&entry.path()));
-        } else if entry.file_type().unwrap().is_file() {
-            found.push(entry.path());
-        }
-    }
-    found
 }
 
 fn at_peer(home: &Home, address: SocketAddr, json: &str) -> PathBuf {

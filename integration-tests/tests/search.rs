@@ -4,12 +4,13 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
 
 use integration_tests::{
+    files,
     home::Home,
     scripted_http::{ScriptedHttp, answer},
     serve::Serve,
@@ -60,19 +61,8 @@ fn ask(home: &Home, question: &str, said: &str) {
 
 /// The files of the index.
 fn index(home: &Home) -> Vec<PathBuf> {
-    fn below(directory: &Path, files: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                below(&path, files);
-            } else if path.parent().is_some_and(|parent| parent.ends_with("search")) {
-                files.push(path);
-            }
-        }
-    }
-    let mut files = Vec::new();
-    below(&home.data(), &mut files);
-    files.sort();
+    let mut files = files::below(&home.data());
+    files.retain(|path| path.parent().is_some_and(|parent| parent.ends_with("search")));
     files
 }
 
@@ -226,19 +216,13 @@ fn neither_what_was_said_nor_what_was_looked_for_lies_open() {
     home.run(["reindex"]).good();
     drop(serve);
     home.assert_empty_but_for_the_socket();
-    let mut read = 0;
-    let mut left = vec![home.data()];
-    while let Some(path) = left.pop() {
-        if path.is_dir() {
-            left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
-        } else if path.is_file() {
-            let bytes = fs::read(&path).unwrap().to_ascii_lowercase();
-            read += 1;
-            for canary in ["canarybird", "nightingale", "sparrowhawk", "kingfisher", "東京", "meta.json"] {
-                let found = bytes.windows(canary.len()).any(|window| window == canary.as_bytes());
-                assert!(!found, "{canary} lies open in {path:?}");
-            }
+    let files = files::read_below(&home.data());
+    for (path, bytes) in &files {
+        let bytes = bytes.to_ascii_lowercase();
+        for canary in ["canarybird", "nightingale", "sparrowhawk", "kingfisher", "東京", "meta.json"] {
+            let found = bytes.windows(canary.len()).any(|window| window == canary.as_bytes());
+            assert!(!found, "{canary} lies open in {path:?}");
         }
     }
-    assert!(read > 8, "{read} files");
+    assert!(files.len() > 8, "{} files", files.len());
 }

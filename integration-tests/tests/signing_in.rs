@@ -4,13 +4,13 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
     sync::Barrier,
     thread,
 };
 
 use integration_tests::{
+    files,
     home::{Home, Outcome},
     serve::Serve,
 };
@@ -32,19 +32,7 @@ fn is_of_the_run(path: &Path) -> bool {
 
 /// Every file that may not change, with its content.
 fn picture(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut picture = BTreeMap::new();
-    let mut waiting = vec![directory.to_owned()];
-    while let Some(directory) = waiting.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                waiting.push(path);
-            } else if path.is_file() && !is_of_the_run(&path) {
-                picture.insert(path.clone(), fs::read(&path).unwrap());
-            }
-        }
-    }
-    picture
+    files::read_below(directory).into_iter().filter(|(path, _)| !is_of_the_run(path)).collect()
 }
 
 /// Fails with the names of the files that differ.

@@ -16,6 +16,7 @@ use std::{
 };
 
 use integration_tests::{
+    files,
     home::Home,
     serve::Serve,
     users::{NOBODY, SOMEBODY_ELSE, as_user, home_of, is_root, words},
@@ -219,8 +220,7 @@ fn a_crash_of_the_key_process_leaves_nothing_and_locks() {
     home.assert_empty_but_for_the_socket();
     let log = fs::read_to_string(home.data().join("logs/lamos.log")).unwrap();
     assert!(log.contains("crypto"), "its end is in the log: {log}");
-    let mut files = Vec::new();
-    every_file(&home.path(""), &mut files);
+    let files = files::below(&home.path(""));
     assert!(files.len() > 5, "{files:?}");
     for file in files {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
@@ -230,18 +230,6 @@ fn a_crash_of_the_key_process_leaves_nothing_and_locks() {
             // The program itself is one of the files; this test is another program.
             let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
             assert!(!found || name == "lamos", "{} has {secret:?} in it", file.display());
-        }
-    }
-}
-
-fn every_file(directory: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        let kind = fs::symlink_metadata(&path).unwrap().file_type();
-        if kind.is_dir() {
-            every_file(&path, files);
-        } else if kind.is_file() {
-            files.push(path);
         }
     }
 }

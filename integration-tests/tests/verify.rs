@@ -2,21 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails loudly")]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path, process::Command};
 
 use integration_tests::{
     home::Home,
     tended::{hers, noise, up},
 };
 use serde_json::{Value, json};
-
-fn space(home: &Home) -> PathBuf {
-    fs::read_dir(home.data().join("spaces")).unwrap().next().unwrap().unwrap().path()
-}
 
 fn flip(path: &Path, at: usize) {
     let mut bytes = fs::read(path).unwrap();
@@ -85,7 +77,7 @@ fn a_bit_of_a_header_and_of_a_signature() {
     let event = objects[0]["id"].as_str().unwrap().to_owned();
     let shown = hers(&home, ["--json", "objects", &event]).run().json();
     home.assert_empty();
-    let database = space(&home).join("data.mdb");
+    let database = home.space().join("data.mdb");
     let signature = unhex(shown["signature"].as_str().unwrap());
     for offset in [10, 64 + 60] {
         // Wherever a version of its page lies, be it in use or not.
@@ -103,7 +95,7 @@ fn a_bit_of_a_header_and_of_a_signature() {
 #[test]
 fn a_bit_of_what_an_event_says() {
     let (home, _) = filled();
-    let database = space(&home).join("data.mdb");
+    let database = home.space().join("data.mdb");
     let bytes = fs::read(&database).unwrap();
     // A large value has pages of its own: number u64, pad u16, flags u16 of which 4 says so, how many u32.
     let pages = bytes.chunks(4096).enumerate().filter(|(_, page)| page[10..12] == [4, 0] && page[12] >= 14);
@@ -119,14 +111,14 @@ fn a_bit_of_what_an_event_says() {
 #[test]
 fn a_bit_of_a_chunk_and_a_file_of_chunks_that_is_lost_or_cut() {
     let (home, _) = filled();
-    let blobs = space(&home).join("blobs");
+    let blobs = home.space().join("blobs");
     let pack = || fs::read_dir(&blobs).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
     let length = fs::metadata(pack()).unwrap().len() as usize;
     flip(&pack(), length / 2);
     let found = damaged(&home);
     assert_eq!((found.len(), found[0]["name"].as_str()), (1, Some("user/large")), "one chunk alone: {found:#?}");
     let (file, offset) = (found[0]["file"].as_str().unwrap(), found[0]["offset"].as_u64().unwrap() as usize);
-    assert!(space(&home).join(file) == pack() && offset <= length / 2 && length / 2 < offset + (300 << 10), "{found:#?}");
+    assert!(home.space().join(file) == pack() && offset <= length / 2 && length / 2 < offset + (300 << 10), "{found:#?}");
     repaired(&home);
 
     fs::File::options().write(true).open(pack()).unwrap().set_len(10).unwrap();
@@ -142,7 +134,7 @@ fn a_bit_of_a_chunk_and_a_file_of_chunks_that_is_lost_or_cut() {
 #[test]
 fn without_a_backup_of_this_space_nothing_is_mended_and_that_is_said() {
     let (home, _) = filled();
-    let pack = fs::read_dir(space(&home).join("blobs")).unwrap().next().unwrap().unwrap().path();
+    let pack = fs::read_dir(home.space().join("blobs")).unwrap().next().unwrap().unwrap().path();
     flip(&pack, 1000);
     fs::create_dir(home.path("empty")).unwrap();
     assert!(hers(&home, ["verify", "--repair-from", "empty"]).run().bad(9).contains("no backup of this space"));

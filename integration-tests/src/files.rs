@@ -1,0 +1,33 @@
+//! What lies in a folder.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Every regular file below a folder, sorted. Sockets and links are none.
+pub fn below(folder: &Path) -> Vec<PathBuf> {
+    let (mut found, mut waiting) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let entry = entry.unwrap();
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                waiting.push(entry.path());
+            } else if kind.is_file() {
+                found.push(entry.path());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The same with what is in each.
+pub fn read_below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let read = |path: PathBuf| {
+        let bytes = fs::read(&path).unwrap();
+        (path, bytes)
+    };
+    below(folder).into_iter().map(read).collect()
+}
