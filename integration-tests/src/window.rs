@@ -67,7 +67,7 @@ pub async fn agree(client: &Cli) -> Stands {
 }
 
 /// Asks again when it was asked too often in this second.
-async fn patiently<M: Method>(client: &Cli, request: &M) -> M::Answer
+pub async fn patiently<M: Method>(client: &Cli, request: &M) -> M::Answer
 where
     source::Cli: Permits<M>,
 {
@@ -112,14 +112,17 @@ pub async fn both(client: &Cli, id: ConversationId) -> [Vec<Message>; 2] {
         archive.extend(page.messages);
         skip = page.next;
     }
-    skip = Some(0);
-    while let Some(from) = skip {
-        let request = ReadRecent { id, skip: from, limit: MAX_PAGE };
-        let page = patiently(client, &request).await;
-        instance.extend(page.messages);
-        skip = page.next;
+    let mut before = None;
+    loop {
+        // The newest come first.
+        let page = patiently(client, &ReadRecent { id, before, limit: MAX_PAGE }).await;
+        assert!(!page.missing, "something of {id:?} is not held and does not come");
+        instance.splice(0..0, page.messages);
+        before = page.next;
+        if before.is_none() {
+            return [archive, instance];
+        }
     }
-    [archive, instance]
 }
 
 /// Fails if the archive and the instance do not list and hold the same, to the last word. They must agree.

@@ -12,14 +12,14 @@ use std::{
 use integration_tests::{
     home::Home,
     serve::Serve,
-    window::{agree, begin, give, lists, note, rename, same, until},
+    window::{agree, begin, give, lists, note, patiently, rename, same, until},
     wire::{Attached, on_wire},
 };
 use ipc::{
     Code,
-    id::ConversationId,
+    id::{CommandId, ConversationId, MessageId},
     messages::{
-        instance::{Link, ListRecent, ReadRecent, Standing},
+        instance::{Give, Link, ListRecent, ReadRecent, Standing},
         storage::{Act, Measure},
     },
 };
@@ -129,7 +129,7 @@ fn it_answers_and_takes_while_the_archive_is_away() {
         let shown = client.call(&ListRecent { after: None, limit: 10 }).await.unwrap().items;
         let titles: Vec<_> = shown.iter().map(|item| (item.title.as_str(), item.messages)).collect();
         assert_eq!(titles, [("Begun alone", 1), ("Renamed alone", 2)]);
-        let read = client.call(&ReadRecent { id: ConversationId(one), skip: 0, limit: 10 }).await.unwrap();
+        let read = client.call(&ReadRecent { id: ConversationId(one), before: None, limit: 10 }).await.unwrap();
         assert_eq!(read.messages[0].text(), "words for later");
         // The instance dies, too, and comes back without the archive.
         serve.process("ui").signal(libc::SIGKILL);
@@ -151,6 +151,63 @@ fn it_answers_and_takes_while_the_archive_is_away() {
 /// What the instance alone lists.
 async fn lists_of(attached: &Attached) -> Vec<ipc::messages::storage::Conversation> {
     attached.client.call(&ListRecent { after: None, limit: 100 }).await.unwrap().items
+}
+
+/// What a conversation holds by the window's instance, read to its end.
+fn read_all(home: &Home, id: ConversationId) -> Vec<String> {
+    let shown = home.run(["--json", "instance", "recent", &id.to_string(), "-n", "100000"]).json();
+    assert_eq!((&shown["older"], &shown["missing"]), (&false.into(), &false.into()));
+    shown["messages"].as_array().unwrap().iter().map(|message| message["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn however_much_waits_all_of_it_is_read_once_and_in_its_order() {
+    let home = Home::new();
+    let serve = Serve::start(&home);
+    let id = ConversationId([1; 16]);
+    let message = |number: u16| -> [u8; 16] {
+        let [high, low] = number.to_be_bytes();
+        std::array::from_fn(|at| [2, high, low][at.min(2)])
+    };
+    let ids = |numbers: std::ops::Range<u16>| numbers.map(|number| MessageId(message(number)).to_string()).collect::<Vec<_>>();
+    // Some are held before; one of those and one of those that wait are as long as one may be.
+    let words =
+        |number: u16| "word ".repeat(if matches!(number, 5 | 100) { 104_000 } else { 40 * (usize::from(number) % 50) + 1 });
+    on_wire(async {
+        let attached = Attached::to(&home);
+        let client = &attached.client;
+        attached.demo().await;
+        agree(client).await;
+        give(client, id.0, begin(id.0, "Much")).await.unwrap();
+        for number in 0..10 {
+            give(client, message(number), note(id.0, message(number), &words(number))).await.unwrap();
+        }
+        agree(client).await;
+        serve.process("storage").signal(libc::SIGSTOP);
+        for number in 10..600 {
+            let said = note(id.0, message(number), &words(number));
+            patiently(client, &Give { id: CommandId(message(number)), act: said }).await;
+        }
+    });
+    assert_eq!(read_all(&home, id), ids(0..600), "what is held, and behind it what waits");
+    serve.process("storage").signal(libc::SIGCONT);
+    // While it is done, nothing is shown twice or out of its order.
+    loop {
+        let status = home.run(["--json", "instance", "status"]).json();
+        let shown = read_all(&home, id);
+        assert!(shown.windows(2).all(|pair| pair[0] < pair[1]), "{shown:?}");
+        if status["outbox"]["commands"] == 0 {
+            break;
+        }
+    }
+    on_wire(async {
+        let attached = Attached::to(&home);
+        agree(&attached.client).await;
+        assert_eq!(same(&attached.client).await[0].1.len(), 600);
+    });
+    assert_eq!(read_all(&home, id), ids(0..600));
+    drop(serve);
+    home.assert_empty();
 }
 
 #[test]
@@ -226,7 +283,7 @@ fn a_cache_that_cannot_be_read_is_made_anew_and_what_waits_is_not() {
     drop(serve);
     home.assert_empty();
     let space = fs::read_dir(home.data().join("ui")).unwrap().next().unwrap().unwrap().path();
-    let cache = space.join("cache/data.mdb");
+    let cache = space.join("data.mdb");
     let bytes = fs::read(&cache).unwrap();
     fs::write(&cache, &bytes[..bytes.len() / 2]).unwrap();
     let serve = Serve::start(&home);

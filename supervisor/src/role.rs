@@ -88,7 +88,7 @@ pub(crate) fn take(
     let rights = rights::of(start.role).ok_or_else(|| cannot(start.role, &"find its rights"))?;
     let mut birthright = Birthright { directory: None, path: PathBuf::new(), ports: Vec::new(), parent };
     match &start.work {
-        Work::Storage { directory, .. } | Work::Ui { directory } => {
+        Work::Storage { directory, .. } | Work::Ui { directory, .. } => {
             let path: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(directory.as_slice());
             birthright.path = path.into();
             let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;

@@ -2,6 +2,7 @@
 
 use std::{env, os::unix::net::UnixStream, path::PathBuf, process::ExitCode};
 
+use ipc::messages::start::CacheProfile;
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::LocalSet,
@@ -19,12 +20,15 @@ use crate::{
 pub const DATA_DIR: &str = "LAMOS_SUPERVISOR_DATA";
 /// See [`DATA_DIR`].
 pub const LOG_LEVEL: &str = "LAMOS_SUPERVISOR_LOG";
+/// See [`DATA_DIR`].
+pub const CACHE_PROFILE: &str = "LAMOS_SUPERVISOR_CACHE";
 
 /// Runs a supervisor whose first connection is its standard input. It ends when nobody is attached any more.
 pub fn run() -> ExitCode {
     let data = env::var_os(DATA_DIR).map(PathBuf::from);
     // The command line has looked at it.
     let levels = env::var(LOG_LEVEL).ok().and_then(|text| text.parse().ok()).unwrap_or_default();
+    let profile = env::var(CACHE_PROFILE).ok().and_then(|text| text.parse().ok()).unwrap_or_default();
     // The terminal's signals are for the command line that started us; what it does not survive, we notice.
     let _ = rustix::process::setsid();
     // Whatever a process of ours might start and leave behind stays our descendant: the control socket knows those.
@@ -33,12 +37,12 @@ pub fn run() -> ExitCode {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return ExitCode::from(exit::OURS);
     };
-    let result = LocalSet::new().block_on(&runtime, supervise(data, levels));
+    let result = LocalSet::new().block_on(&runtime, supervise(data, levels, profile));
     runtime.shutdown_background();
     result
 }
 
-async fn supervise(data: Option<PathBuf>, levels: Levels) -> ExitCode {
+async fn supervise(data: Option<PathBuf>, levels: Levels, profile: CacheProfile) -> ExitCode {
     let Ok(first) = take_first_connection() else { return ExitCode::from(exit::OURS) };
     let places = match Places::find(data) {
         Ok(places) => places,
@@ -50,6 +54,7 @@ async fn supervise(data: Option<PathBuf>, levels: Levels) -> ExitCode {
         Err(CannotBegin::Locked) => return ExitCode::from(exit::ELSEWHERE),
         Err(error) => return say(first, exit::DATA, &error.to_string()).await,
     };
+    tree.hold_in_cache(profile);
     tree.begin();
     tokio::task::spawn_local(tree.clone().keep_time());
     tokio::task::spawn_local(end_on_signals(tree.clone()));

@@ -31,10 +31,10 @@ const REST: (Duration, Duration) = (Duration::from_millis(20), Duration::from_se
 const SELDOM: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
 /// Commands that are shown as done, at most. What is behind them is done all the same.
-const SHOWN: usize = 1024;
+pub(crate) const SHOWN: usize = 4096;
 
-/// Bytes of those.
-const SHOWN_BYTES: usize = 4 << 20;
+/// Bytes of those: more than an outbox of the largest profile has room for.
+const SHOWN_BYTES: usize = 8 << 20;
 
 /// What waits for the archive.
 pub(crate) struct Carrier {
@@ -44,8 +44,8 @@ pub(crate) struct Carrier {
 
 impl Carrier {
     /// Starts to carry what waits and what will.
-    pub(crate) fn start(outbox: Outbox, client: Client<source::Ui>, standing: Rc<Standing>) -> Carrier {
-        let (outbox, wake) = (Arc::new(outbox), Rc::new(Notify::new()));
+    pub(crate) fn start(outbox: Arc<Outbox>, client: Client<source::Ui>, standing: Rc<Standing>) -> Carrier {
+        let wake = Rc::new(Notify::new());
         let round = Round { outbox: Arc::clone(&outbox), wake: Rc::clone(&wake), client, standing };
         actix::spawn(round.carry());
         Carrier { outbox, wake }

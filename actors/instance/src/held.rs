@@ -1,147 +1,121 @@
-//! What is held, and the one place that says how: which store it is, what it wants of the archive, and how it takes it in.
+//! What is held: the sparse store of a space, on a thread of its own that does one thing after the other.
+//!
+//! **Architecture Invariant:** nobody else touches the store. A job is short: a page, a step of a session, a slice of the
+//! upkeep; so who reads waits for one of these and never for a session.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
+    thread,
 };
 
-use ipc::{
-    Refusal,
-    id::ConversationId,
-    messages::{
-        instance::{Held as Counts, ListRecent, ReadRecent},
-        storage::{Conversations, Cursor, MAX_PAGE, Transcript},
-    },
-};
+use ipc::{Refusal, messages::start::CacheProfile};
 use replica::{
-    Form, Replica, ReplicaError, StoreKeys, Writer,
-    body::{Body, MESSAGE},
-    chum::{Archive, Peer, Settings, Side},
-    wire::{conversation_to_wire, message_to_wire},
+    Outbox, ReplicaError,
+    sparse::{Ask, Left, Profile, Sparse, SparseError},
 };
+use tokio::sync::{mpsc, oneshot};
 
 use crate::unusable;
 
-/// Bodies of messages in one page: well below what a frame carries.
-const PAGE_BYTES: usize = 512 << 10;
+/// Jobs that may wait for the thread. Whoever has another waits until there is room.
+const WAITING: usize = 64;
 
 /// There if the cache holds what the archive does not know any more: it is made anew at the next start.
 const STALE: &str = "stale";
 
-/// The cache, for who reads it.
-pub(crate) struct Held {
-    replica: Replica,
-}
+/// Where a program before this one kept all that the archive has.
+const FORMER: &str = "cache";
 
-/// The cache, for the one who has its writer.
-pub(crate) struct Station {
-    replica: Replica,
-    writer: Writer,
+type Job = Box<dyn FnOnce(&mut Sparse) + Send>;
+
+/// Hands jobs to the thread. It ends when the last handle is dropped.
+#[derive(Clone)]
+pub(crate) struct Held {
+    jobs: mpsc::Sender<Job>,
     stale: PathBuf,
 }
 
 impl Held {
-    /// Opens the cache in this directory. One that cannot be read is thrown away: the archive has all of it.
-    pub(crate) fn open(directory: &Path, keys: impl Fn() -> StoreKeys) -> Result<(Held, Station), Refusal> {
-        let stale = directory.join(STALE);
-        if stale.exists() {
-            anew(directory)?;
+    /// Opens the store in this directory, and the outbox that is part of it. A cache that cannot be read is thrown away: the
+    /// archive has all of it. The outbox stays.
+    pub(crate) fn open(
+        directory: &Path,
+        key: &[u8; 32],
+        space: [u8; 16],
+        profile: CacheProfile,
+    ) -> Result<(Held, Arc<Outbox>), Refusal> {
+        let profile = match profile {
+            CacheProfile::Standard => Profile::STANDARD,
+            CacheProfile::Small => Profile::SMALL,
+        };
+        let broken = |error: io::Error| unusable(&format!("{error} ({})", directory.display()));
+        let (stale, former) = (directory.join(STALE), directory.join(FORMER));
+        if former.exists() {
+            fs::remove_dir_all(&former).map_err(broken)?;
         }
-        let replica = match Replica::open(directory, keys()) {
-            Err(ReplicaError::Damaged(_) | ReplicaError::Newer { .. } | ReplicaError::OtherSpace) => {
+        if stale.exists() {
+            Sparse::forget(directory).map_err(|error| failed(&error))?;
+            fs::remove_file(&stale).map_err(broken)?;
+        }
+        let opened = match Sparse::open(directory, key, space, profile) {
+            Err(SparseError::Store(ReplicaError::Damaged(_) | ReplicaError::Newer { .. } | ReplicaError::OtherSpace)) => {
                 tracing::warn!("the cache cannot be read; it is made anew from the archive");
-                anew(directory)?;
-                Replica::open(directory, keys())
+                Sparse::forget(directory).map_err(|error| failed(&error))?;
+                Sparse::open(directory, key, space, profile)
             }
             opened => opened,
         };
-        let replica = replica.map_err(|error| failed(&error))?;
-        let writer = replica.writer().map_err(|error| failed(&error))?;
-        Ok((Held { replica: replica.clone() }, Station { replica, writer, stale }))
+        let mut sparse = opened.map_err(|error| failed(&error))?;
+        let outbox = Arc::clone(sparse.outbox());
+        let (jobs, mut waiting) = mpsc::channel::<Job>(WAITING);
+        let work = move || {
+            while let Some(job) = waiting.blocking_recv() {
+                job(&mut sparse);
+            }
+        };
+        let thread = thread::Builder::new().name("cache".to_owned()).spawn(work);
+        thread.map_err(|error| Refusal::internal(format!("start the thread of the cache: {error}")))?;
+        Ok((Held { jobs, stale }, outbox))
     }
 
-    /// Conversations, newest change first.
-    pub(crate) fn list(&self, request: ListRecent) -> Result<Conversations, Refusal> {
-        let snapshot = self.replica.snapshot().map_err(|error| failed(&error))?;
-        let after = request.after.map(|Cursor { clock, id }| (clock, id.0));
-        let page = snapshot.conversations(after, page(request.limit)).map_err(|error| failed(&error))?;
-        let next =
-            page.items.last().filter(|_| page.more).map(|(id, view)| Cursor { clock: view.changed, id: ConversationId(*id) });
-        Ok(Conversations { items: page.items.iter().map(|(id, view)| conversation_to_wire(*id, view)).collect(), next })
+    /// Does something with the store, in its turn. It is to be short.
+    pub(crate) async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Sparse) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let lost = || Refusal::internal("hear from the thread of the cache");
+        let (answer, answered) = oneshot::channel();
+        // Who asked may have gone; what was asked for is done all the same.
+        let job: Job = Box::new(move |sparse| drop(answer.send(work(sparse))));
+        self.jobs.send(job).await.map_err(|_| lost())?;
+        answered.await.map_err(|_| lost())
     }
 
-    /// Messages of a conversation, oldest first; `None` if nothing of it is held.
-    pub(crate) fn read(&self, request: ReadRecent) -> Result<Option<Transcript>, Refusal> {
-        let snapshot = self.replica.snapshot().map_err(|error| failed(&error))?;
-        let Some(view) = snapshot.conversation(&request.id.0).map_err(|error| failed(&error))? else { return Ok(None) };
-        let found = snapshot.messages(&request.id.0, request.skip as usize, page(request.limit), PAGE_BYTES);
-        let found = found.map_err(|error| failed(&error))?;
-        let shown = u32::try_from(found.items.len()).unwrap_or(u32::MAX);
-        let messages = found.items.into_iter().filter_map(|record| match record.body {
-            Body::Message(message) => Some(message_to_wire(&record.event, message)),
-            _ => None,
-        });
-        Ok(Some(Transcript {
-            conversation: conversation_to_wire(request.id.0, &view),
-            messages: messages.collect(),
-            unfinished: Vec::new(),
-            next: found.more.then_some(request.skip.saturating_add(shown)),
-        }))
+    /// What to ask the archive for before anybody misses it.
+    pub(crate) async fn prefetch(&self) -> Result<Vec<Ask>, Refusal> {
+        self.with(|sparse| sparse.prefetch()).await?.map_err(|error| failed(&error))
     }
 
-    /// Whether a message with this id is held.
-    pub(crate) fn has_message(&self, id: &[u8; 16]) -> bool {
-        let found = self.replica.snapshot().and_then(|snapshot| snapshot.once(MESSAGE, id));
-        found.is_ok_and(|event| event.is_some())
-    }
-
-    /// Whether this event is held.
-    pub(crate) fn has(&self, event: &[u8; 32]) -> bool {
-        let found = self.replica.snapshot().and_then(|snapshot| snapshot.event(event));
-        found.is_ok_and(|event| event.is_some())
-    }
-
-    /// How much is held.
-    pub(crate) fn counts(&self) -> Result<Counts, Refusal> {
-        let counts = self.replica.snapshot().and_then(|snapshot| snapshot.counts());
-        let (events, _, conversations) = counts.map_err(|error| failed(&error))?;
-        let bytes = self.replica.bytes_on_disk().map_err(|error| unusable(&error.to_string()))?;
-        Ok(Counts { events, conversations, bytes })
-    }
-}
-
-impl Station {
-    /// What is wanted of the archive. With `audit` everything is compared once, which finds what a cache has lost.
-    pub(crate) fn settings(&self, audit: bool) -> Settings {
-        Settings { audit, ..Settings::archive(archive()) }
+    /// Lets go of what nobody has used for long, a little at a time.
+    pub(crate) async fn maintain(&self) -> Result<(), Refusal> {
+        let due = self.with(|sparse| sparse.due()).await?.map_err(|error| failed(&error))?;
+        loop {
+            let left = self.with(move |sparse| sparse.maintain_some(due)).await?.map_err(|error| failed(&error))?;
+            if left == Left::default() {
+                return Ok(());
+            }
+            tracing::debug!(events = left.events, "what nobody has used for long has left");
+        }
     }
 
     /// The archive is another than the one this cache was filled from, perhaps an older copy of it.
     pub(crate) fn forsake(&self) -> io::Result<()> {
         fs::write(&self.stale, [])
     }
-
-    /// The cache as a session sees it.
-    pub(crate) fn side(&mut self) -> impl Side {
-        Archive::new(&self.replica, &mut self.writer, Form::Open)
-    }
 }
 
-/// The archive, as grants know it: the hub has said that it is the one process of its role.
-fn archive() -> Peer {
-    Peer(*blake3::hash(b"lamos: the archive under this supervisor").as_bytes())
-}
-
-/// Throws the cache away.
-fn anew(directory: &Path) -> Result<(), Refusal> {
-    let anew = fs::remove_dir_all(directory).and_then(|()| fs::create_dir(directory));
-    anew.map_err(|error| unusable(&format!("{error} ({})", directory.display())))
-}
-
-fn page(limit: u16) -> usize {
-    usize::from(limit.clamp(1, MAX_PAGE))
-}
-
-fn failed(error: &ReplicaError) -> Refusal {
+pub(crate) fn failed(error: &SparseError) -> Refusal {
     unusable(&error.to_string())
 }

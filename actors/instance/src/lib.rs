@@ -1,7 +1,9 @@
-//! The window's instance: a cache of what is recent, and what a person did that the archive has not acknowledged yet.
+//! The window's instance: a cache of what is used, and what a person did that the archive has not acknowledged yet.
 //!
-//! It opens at once, before the archive is up, and answers from what it holds while the archive is away. It keeps itself in
-//! step by CHUM over the hub ([`link`]), by itself, from the moment a space is open. What a person does becomes a command,
+//! It opens at once, before the archive is up, and answers from what it holds while the archive is away, and says what is
+//! missing; while the archive is there, that is fetched. What it holds is a sparse store ([`held`]) that never takes more room
+//! on disk than its profile says. It keeps itself in step by CHUM over the hub ([`link`]), by itself, from the moment a space
+//! is open. What a person does becomes a command,
 //! durable in an outbox before anybody is told that it was taken ([`carrier`]), done by the archive once however often it is
 //! sent.
 //!
@@ -17,57 +19,70 @@
 
 mod carrier;
 mod commands;
+mod fetches;
 mod held;
 mod link;
 mod overlay;
+mod reading;
 mod service;
 mod standing;
 
-use std::{ffi::OsStr, fs, future::Future, os::unix::ffi::OsStrExt as _, path::PathBuf, rc::Rc};
+use std::{ffi::OsStr, future::Future, os::unix::ffi::OsStrExt as _, path::PathBuf, rc::Rc, time::Duration};
 
 use ipc::{
     Client, Code, Refusal,
     endpoint::Events,
-    messages::crypto::{CacheKey, ReleaseCacheKey},
+    messages::{
+        crypto::{CacheKey, ReleaseCacheKey},
+        start::CacheProfile,
+    },
     role::source,
 };
-use replica::{Outbox, StoreKeys};
+use tokio::sync::Notify;
 
-use crate::{carrier::Carrier, held::Held, service::Service, standing::Standing};
+use crate::{carrier::Carrier, fetches::Fetches, held::Held, link::Keeper, service::Service, standing::Standing};
 
-/// Bytes of commands that may wait for the archive. What comes beyond is refused aloud.
-const OUTBOX: u64 = 16 << 20;
-
-/// It writes no event, so it is no author.
-const NO_AUTHOR: [u8; 32] = [0; 32];
+/// How often what nobody has used for long is looked for, and what is worth to be fetched.
+const UPKEEP: Duration = Duration::from_secs(60 * 60);
 
 /// What the instance takes before it is locked down.
 pub struct Prepared {
     directory: PathBuf,
+    profile: CacheProfile,
 }
 
-/// Takes the directory of the open space's cache.
-pub fn prepare(directory: &[u8]) -> Prepared {
-    Prepared { directory: PathBuf::from(OsStr::from_bytes(directory)) }
+/// Takes the directory of the open space's cache, and how much that may hold.
+pub fn prepare(directory: &[u8], profile: CacheProfile) -> Prepared {
+    Prepared { directory: PathBuf::from(OsStr::from_bytes(directory)), profile }
 }
 
 /// Opens the cache with the key that the key process releases, answers, and keeps in step with the archive.
 pub async fn start(prepared: Prepared, client: Client<source::Ui>, events: Events) -> Result<impl Future<Output = ()>, Refusal> {
     let CacheKey { key, space } = client.call(&ReleaseCacheKey).await?;
     let key = key.expose_array().map_err(|error| Refusal::internal(error.to_string()))?;
-    let keys = || StoreKeys::new(key, space, NO_AUTHOR);
-    let folder = |name: &str| {
-        let path = prepared.directory.join(name);
-        fs::create_dir_all(&path).map_err(|error| unusable(&format!("{error} ({})", path.display())))?;
-        Ok::<_, Refusal>(path)
-    };
-    let outbox = Outbox::open(&folder("outbox")?, keys(), OUTBOX).map_err(|error| unusable(&error.to_string()))?;
-    let (held, station) = Held::open(&folder("cache")?, keys)?;
+    let (held, outbox) = Held::open(&prepared.directory, key, space, prepared.profile)?;
     let standing = Rc::new(Standing::default());
     let carrier = Carrier::start(outbox, client.clone(), Rc::clone(&standing));
-    actix::spawn(link::keep_up(client, station, Rc::clone(&standing)));
+    let (fetches, asks) = Fetches::new(Rc::clone(&standing));
+    let idle = Rc::new(Notify::new());
+    actix::spawn(upkeep(held.clone(), Rc::clone(&asks.plan), Rc::clone(&idle)));
+    let keeper = Keeper { client, held: held.clone(), standing: Rc::clone(&standing), asks, idle };
+    actix::spawn(keeper.keep_up());
     tracing::info!("the cache is open");
-    Ok(service::run(Service::new(held, carrier, standing), events))
+    Ok(service::run(Service::new(held, carrier, fetches, standing), events))
+}
+
+/// Lets go of what nobody has used for long: once an hour, and when nothing else is to be done for now.
+async fn upkeep(held: Held, plan: Rc<Notify>, idle: Rc<Notify>) {
+    loop {
+        let hour = tokio::time::timeout(UPKEEP, idle.notified()).await.is_err();
+        if let Err(refusal) = held.maintain().await {
+            tracing::warn!(code = ?refusal.code, "what nobody has used for long could not leave");
+        }
+        if hour {
+            plan.notify_one();
+        }
+    }
 }
 
 /// What is here cannot be used.

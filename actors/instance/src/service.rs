@@ -1,22 +1,37 @@
 //! The methods as calls.
 
-use std::{future::Future, rc::Rc};
+use std::{future::Future, rc::Rc, time::Duration};
 
 use ipc::{
     Code, Refusal,
     endpoint::{Events, Incoming},
     messages::{
-        instance::{Give, Given, ListRecent, ReadRecent, Request, Standing as StandingOf, Stands},
-        storage::{Act, Conversations, MAX_PAGE, Transcript},
+        common::Done,
+        instance::{Give, Given, ListRecent, Pin, ReadRecent, Recent, Request, Standing as StandingOf, Stands},
+        storage::Conversations,
     },
 };
+use tokio::time::Instant;
 
-use crate::{carrier::Carrier, held::Held, overlay::Overlay, standing::Standing};
+use crate::{
+    carrier::Carrier,
+    fetches::Fetches,
+    held::{Held, failed},
+    reading::{self, Acts},
+    standing::Standing,
+};
+
+/// How long a page waits for what is fetched for it.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often something is fetched for one page, at most: what came may show that there is more.
+const FETCHES: usize = 3;
 
 /// What an answer is made with.
 pub(crate) struct Service {
     held: Held,
     carrier: Carrier,
+    fetches: Fetches,
     standing: Rc<Standing>,
 }
 
@@ -30,52 +45,85 @@ pub(crate) fn run(service: Service, events: Events) -> impl Future<Output = ()> 
 }
 
 impl Service {
-    pub(crate) fn new(held: Held, carrier: Carrier, standing: Rc<Standing>) -> Service {
-        Service { held, carrier, standing }
+    pub(crate) fn new(held: Held, carrier: Carrier, fetches: Fetches, standing: Rc<Standing>) -> Service {
+        Service { held, carrier, fetches, standing }
     }
 
     async fn answer(&self, incoming: Incoming) {
         match Request::decode(incoming.method(), incoming.body()) {
-            Ok(Request::ListRecent(request)) => incoming.reply::<ListRecent>().finish(self.list(request)),
-            Ok(Request::ReadRecent(request)) => incoming.reply::<ReadRecent>().finish(self.read(request)),
+            Ok(Request::ListRecent(request)) => {
+                let reply = incoming.reply::<ListRecent>();
+                reply.finish(self.list(request).await);
+            }
+            Ok(Request::ReadRecent(request)) => {
+                let reply = incoming.reply::<ReadRecent>();
+                reply.finish(self.read(request).await);
+            }
             Ok(Request::Give(request)) => {
                 let reply = incoming.reply::<Give>();
                 let given = self.carrier.give(request.id, &request.act).await;
                 reply.finish(given.map(|waiting| Given { waiting }));
             }
-            Ok(Request::Standing(_)) => incoming.reply::<StandingOf>().finish(self.stands()),
+            Ok(Request::Standing(_)) => {
+                let reply = incoming.reply::<StandingOf>();
+                reply.finish(self.stands().await);
+            }
+            Ok(Request::Pin(request)) => {
+                let reply = incoming.reply::<Pin>();
+                reply.finish(self.pin(request).await);
+            }
             Err(refusal) => incoming.refuse(&refusal),
         }
     }
 
-    fn list(&self, request: ListRecent) -> Result<Conversations, Refusal> {
-        let overlay = self.overlay()?;
-        Ok(overlay.conversations(self.held.list(request)?, request.after.is_none()))
+    /// What a person did that may not be held yet.
+    fn acts(&self) -> Result<Acts, Refusal> {
+        // Both at one moment: what is acknowledged has been noted as done before.
+        Ok(Acts { done: self.standing.on_their_way(), waiting: self.carrier.acts()? })
     }
 
-    fn read(&self, request: ReadRecent) -> Result<Transcript, Refusal> {
-        let overlay = self.overlay()?;
-        let (skip, limit) = (request.skip, usize::from(request.limit.clamp(1, MAX_PAGE)));
-        overlay.transcript(request.id, self.held.read(request)?, skip, limit)?.ok_or_else(|| {
-            Refusal::new(Code::NotFound, "nothing is held of such a conversation; `lamos history` asks the archive")
-        })
+    async fn list(&self, request: ListRecent) -> Result<Conversations, Refusal> {
+        let acts = self.acts()?;
+        let told = self.held.with(move |sparse| reading::list(sparse, acts, request)).await??;
+        self.standing.came(&told.came);
+        Ok(told.answer)
     }
 
-    /// What is not held yet: what is done comes before what waits.
-    fn overlay(&self) -> Result<Overlay, Refusal> {
-        let mut acts = self.standing.on_their_way(|event| self.held.has(event));
-        acts.extend(self.carrier.acts()?);
-        // The archive may have done it and died before it said so.
-        acts.retain(|act| !matches!(act, Act::Say(message) if self.held.has_message(&message.id.0)));
-        Ok(Overlay(acts))
+    async fn read(&self, request: ReadRecent) -> Result<Recent, Refusal> {
+        let until = Instant::now() + PATIENCE;
+        let mut fetched = 0;
+        loop {
+            let (acts, again) = (self.acts()?, fetched > 0);
+            let told = self.held.with(move |sparse| reading::read(sparse, acts, request, again)).await??;
+            self.standing.came(&told.came);
+            if let Some(missing) = told.missing
+                && fetched < FETCHES
+                && self.fetches.fetch(missing, until).await
+            {
+                fetched += 1;
+                continue;
+            }
+            return told.answer.ok_or_else(|| {
+                Refusal::new(Code::NotFound, "nothing is held of such a conversation; `lamos history` asks the archive")
+            });
+        }
     }
 
-    fn stands(&self) -> Result<Stands, Refusal> {
+    async fn pin(&self, Pin { id, pinned }: Pin) -> Result<Done, Refusal> {
+        let set = move |sparse: &mut replica::sparse::Sparse| if pinned { sparse.pin(&id.0) } else { sparse.unpin(&id.0) };
+        self.held.with(set).await?.map_err(|error| failed(&error))?;
+        self.fetches.plan_anew();
+        Ok(Done)
+    }
+
+    async fn stands(&self) -> Result<Stands, Refusal> {
+        let (held, reads) = self.held.with(|sparse| reading::counts(sparse)).await??;
         Ok(Stands {
             link: self.standing.link(),
             trouble: self.standing.trouble(),
-            held: self.held.counts()?,
+            held,
             outbox: self.carrier.waiting()?,
+            reads,
             counted: self.standing.counted(),
         })
     }

@@ -85,10 +85,15 @@ impl Standing {
         done.push_back((event, act));
     }
 
-    /// What is done and has not come, oldest first; what has come is forgotten.
-    pub(crate) fn on_their_way(&self, has_come: impl Fn(&[u8; 32]) -> bool) -> Vec<Act> {
-        let mut done = self.done.borrow_mut();
-        done.retain(|(event, _)| !has_come(event));
-        done.iter().map(|(_, act)| act.clone()).collect()
+    /// What is done, oldest first, unless it is known to have come.
+    pub(crate) fn on_their_way(&self) -> Vec<([u8; 32], Act)> {
+        self.done.borrow().iter().cloned().collect()
+    }
+
+    /// These have come.
+    pub(crate) fn came(&self, events: &[[u8; 32]]) {
+        if !events.is_empty() {
+            self.done.borrow_mut().retain(|(event, _)| !events.contains(event));
+        }
     }
 }

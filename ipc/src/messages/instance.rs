@@ -4,17 +4,20 @@
 use bincode::{Decode, Encode};
 
 use super::{
-    storage::{Conversations, Cursor, Transcript},
+    chat::Message,
+    common::Done,
+    storage::{Conversation, Conversations, Cursor},
     sync::Act,
 };
-use crate::id::{CommandId, ConversationId};
+use crate::id::{CommandId, ConversationId, MessageId};
 
 crate::service! {
     Ui {
         1 ListRecent -> Conversations;
-        2 ReadRecent -> Transcript;
+        2 ReadRecent -> Recent;
         3 Give -> Given;
         4 Standing -> Stands;
+        5 Pin -> Done;
     }
 }
 
@@ -27,15 +30,49 @@ pub struct ListRecent {
     pub limit: u16,
 }
 
-/// The messages of a conversation that are held, oldest first, and behind them those that wait for the archive.
+/// The newest messages of a conversation, and behind them those that wait for the archive. What is not held is fetched from
+/// the archive for this, if it is there and does not take long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct ReadRecent {
     /// Which.
     pub id: ConversationId,
-    /// Leave out so many.
-    pub skip: u32,
+    /// Those before this, from [`Recent::next`].
+    pub before: Option<Before>,
     /// At most so many, at most [`MAX_PAGE`](super::storage::MAX_PAGE), and fewer where they are large.
     pub limit: u16,
+}
+
+/// A place between two messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Before {
+    /// Before this moment of the hybrid clock. Whatever waits for the archive comes after it.
+    Moment(u64),
+    /// Before this message, which waits for the archive, or did a moment ago.
+    Message(MessageId),
+}
+
+/// Some of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Recent {
+    /// The conversation. Its messages are counted as far as they are held.
+    pub conversation: Conversation,
+    /// Messages, oldest first, without a gap.
+    pub messages: Vec<Message>,
+    /// There are older ones, or may be: those before this.
+    pub next: Option<Before>,
+    /// There may be older ones that are not held and did not come when they were asked for.
+    pub missing: bool,
+    /// It never leaves the cache.
+    pub pinned: bool,
+}
+
+/// Keep a conversation in the cache whatever else needs room, or no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Pin {
+    /// Which.
+    pub id: ConversationId,
+    /// Whether it stays.
+    pub pinned: bool,
 }
 
 /// Have the archive do this, when it is there. Giving the same again under one id does it once.
@@ -69,6 +106,8 @@ pub struct Stands {
     pub held: Held,
     /// What waits for the archive.
     pub outbox: Waiting,
+    /// How often what was read was held.
+    pub reads: Reads,
     /// Counted since this process began.
     pub counted: Counted,
 }
@@ -91,8 +130,25 @@ pub struct Held {
     pub events: u64,
     /// Conversations.
     pub conversations: u64,
-    /// Bytes of the database file.
+    /// Conversations and other things that never leave.
+    pub pinned: u64,
+    /// Bytes of all files.
     pub bytes: u64,
+    /// Bytes that these never exceed.
+    pub limit: u64,
+    /// Bytes of the database's pages in use.
+    pub used: u64,
+    /// The most these may come to; what is used least leaves before.
+    pub capacity: u64,
+}
+
+/// Pages that were read since the process began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Reads {
+    /// All.
+    pub pages: u64,
+    /// Those that were held as a whole.
+    pub whole: u64,
 }
 
 /// What waits for the archive.

@@ -124,7 +124,40 @@ pub enum Work {
     Ui {
         /// A path, as the operating system spells it.
         directory: Vec<u8>,
+        /// How much it may hold.
+        profile: CacheProfile,
     },
+}
+
+/// How much the window's cache may hold and for how long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub enum CacheProfile {
+    /// A month, 500 MB.
+    #[default]
+    Standard,
+    /// A week, 50 MB: for a small device.
+    Small,
+}
+
+impl std::str::FromStr for CacheProfile {
+    type Err = &'static str;
+
+    fn from_str(name: &str) -> Result<CacheProfile, &'static str> {
+        match name {
+            "standard" => Ok(CacheProfile::Standard),
+            "small" => Ok(CacheProfile::Small),
+            _ => Err("it is `standard` or `small`"),
+        }
+    }
+}
+
+impl std::fmt::Display for CacheProfile {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            CacheProfile::Standard => "standard",
+            CacheProfile::Small => "small",
+        })
+    }
 }
 
 /// How much is logged.

@@ -8,6 +8,7 @@ mod vol;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipc::messages::start::CacheProfile;
 pub use keep::{Backup, BackupAction, EraseArgs, ExportArgs, Restore, VerifyArgs};
 pub use place::{PlaceAction, PlaceArgs};
 pub use tend::{Flight, Log, Tail};
@@ -43,6 +44,10 @@ pub struct Common {
     /// Keep it there even if that is a network or FUSE file system, on which it may be damaged
     #[arg(long, global = true, env = "LAMOS_ALLOW_NETWORK_DIR", value_parser = clap::builder::FalseyValueParser::new())]
     pub allow_network_dir: bool,
+
+    /// How much the window's cache holds, from when nothing runs yet: `standard` (a month, 500 MB) or `small` (a week, 50 MB)
+    #[arg(long, global = true, value_name = "PROFILE", env = "LAMOS_INSTANCE_PROFILE", default_value_t)]
+    pub instance_profile: CacheProfile,
 
     /// Sign in under this name; without it the public demo space is used
     #[arg(long, short, global = true, value_name = "NAME", env = "LAMOS_USER")]

@@ -1,18 +1,21 @@
 //! `instance`: what the window keeps of its own, until there is a window to show it. It answers while the archive is away, and
 //! takes what the person does for the archive's return.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use clap::{Args, Subcommand};
 use ipc::{
     id::{CommandId, ConversationId, MessageId, TurnId},
     messages::{
         chat::{Author, Message, Part, Status},
-        instance::{Counted, Give, Link, ListRecent, ReadRecent, Standing, Stands},
+        instance::{Counted, Give, Link, ListRecent, Pin, ReadRecent, Standing, Stands},
         storage::{Act, Conversation, CreateConversation, MAX_PAGE, SetTitle},
     },
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     args::Common,
@@ -42,13 +45,23 @@ pub struct InstanceArgs {
 pub enum InstanceAction {
     /// See how it stands with the archive, what is held and what waits
     Status,
-    /// List the conversations it holds, or show one
+    /// List the conversations it holds, or show the newest of one; what it does not hold is fetched from the archive
     Recent {
         /// Show this conversation (its id, or the beginning of it)
         id: Option<String>,
-        /// List at most so many
+        /// At most so many conversations or messages
         #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         limit: u32,
+    },
+    /// Hold a conversation whatever else needs room
+    Pin {
+        /// Its id, or the beginning of it
+        id: String,
+    },
+    /// Hold it only as long as it is used
+    Unpin {
+        /// Its id, or the beginning of it
+        id: String,
     },
     /// Begin a conversation
     Begin {
@@ -79,11 +92,13 @@ pub async fn instance(session: &Session, common: &Common, args: InstanceArgs) ->
     sign_in(session, common).await?;
     match args.action {
         InstanceAction::Status => status(session, common.json).await,
-        InstanceAction::Recent { id: Some(prefix), .. } => {
+        InstanceAction::Recent { id: Some(prefix), limit } => {
             let id = find(session, &prefix).await?;
-            show(session, id, common.json).await
+            show(session, id, limit as usize, common.json).await
         }
         InstanceAction::Recent { id: None, limit } => list(session, limit, common.json).await,
+        InstanceAction::Pin { id } => pin(session, &id, true).await,
+        InstanceAction::Unpin { id } => pin(session, &id, false).await,
         InstanceAction::Begin { title } => {
             let id = random()?;
             let begun = CreateConversation { id: ConversationId(id), title: title.join(" ") };
@@ -110,6 +125,12 @@ pub async fn instance(session: &Session, common: &Common, args: InstanceArgs) ->
             give(session, common.json, id, CommandId(message), Act::Say(said)).await
         }
     }
+}
+
+async fn pin(session: &Session, prefix: &str, pinned: bool) -> Outcome {
+    let id = find(session, prefix).await?;
+    session.client.call(&Pin { id, pinned }).await?;
+    Ok(words::say(&id.to_string())?)
 }
 
 fn random() -> Result<[u8; 16], Failure> {
@@ -191,32 +212,45 @@ async fn list(session: &Session, limit: u32, as_json: bool) -> Outcome {
     history::print(&items, "Nothing is held yet.", as_json)
 }
 
-async fn show(session: &Session, id: ConversationId, as_json: bool) -> Outcome {
-    let mut request = ReadRecent { id, skip: 0, limit: MAX_PAGE };
-    let mut messages = Vec::new();
-    loop {
-        let page = session.client.call(&request).await?;
-        if as_json {
-            messages.extend(page.messages.iter().map(message_json));
-        } else {
-            if request.skip == 0 {
-                words::say(&line(&page.conversation.title))?;
-            }
-            page.messages.iter().try_for_each(|message| words::answer(&message_text(message)))?;
+/// Shows the newest messages, oldest first: pages come the other way round.
+async fn show(session: &Session, id: ConversationId, limit: usize, as_json: bool) -> Outcome {
+    let mut before = None;
+    let mut messages = VecDeque::new();
+    let page = loop {
+        let rest = u16::try_from(limit - messages.len()).unwrap_or(MAX_PAGE).min(MAX_PAGE);
+        let mut page = session.client.call(&ReadRecent { id, before, limit: rest }).await?;
+        // Two may have been said at one moment, and those that wait are beside those that are held.
+        for message in page.messages.drain(..).rev() {
+            messages.push_front(message);
         }
-        match page.next {
-            Some(next) => request.skip = next,
-            None if as_json => {
-                let all = json!({ "conversation": conversation_json(&page.conversation), "messages": messages });
-                return Ok(words::json(&all)?);
-            }
-            None => return Ok(()),
+        if page.missing || page.next.is_none() || messages.len() >= limit {
+            break page;
         }
+        before = page.next;
+    };
+    if as_json {
+        let messages: Vec<Value> = messages.iter().map(message_json).collect();
+        let conversation = conversation_json(&page.conversation);
+        return Ok(words::json(&json!({
+            "conversation": conversation,
+            "messages": messages,
+            "older": page.next.is_some(),
+            "missing": page.missing,
+            "pinned": page.pinned,
+        }))?);
     }
+    words::say(&line(&page.conversation.title))?;
+    if page.missing {
+        tell("There may be more that is not held here; the archive did not give it.");
+    } else if page.next.is_some() {
+        tell("There are older messages; -n shows more.");
+    }
+    messages.iter().try_for_each(|message| words::answer(&message_text(message)))?;
+    Ok(())
 }
 
 async fn status(session: &Session, as_json: bool) -> Outcome {
-    let Stands { link, trouble, held, outbox, counted } = session.client.call(&Standing).await?;
+    let Stands { link, trouble, held, outbox, reads, counted } = session.client.call(&Standing).await?;
     let link = match link {
         Link::Away => "away",
         Link::CatchingUp => "catching up",
@@ -227,7 +261,11 @@ async fn status(session: &Session, as_json: bool) -> Outcome {
         return Ok(words::json(&json!({
             "link": link,
             "trouble": trouble,
-            "held": { "events": held.events, "conversations": held.conversations, "bytes": held.bytes },
+            "held": {
+                "events": held.events, "conversations": held.conversations, "pinned": held.pinned, "bytes": held.bytes,
+                "limit": held.limit, "used": held.used, "capacity": held.capacity,
+            },
+            "reads": { "pages": reads.pages, "whole": reads.whole },
             "outbox": { "commands": outbox.commands, "bytes": outbox.bytes, "capacity": outbox.capacity },
             "counted": {
                 "sessions": sessions, "rounds": rounds, "bytes_in": bytes_in, "bytes_out": bytes_out, "taken": taken,
@@ -238,7 +276,18 @@ async fn status(session: &Session, as_json: bool) -> Outcome {
     let row = |name: &str, value: String| vec![name.to_owned(), value];
     let rows = vec![
         row("archive", trouble.map_or_else(|| link.to_owned(), |trouble| format!("{link}: {}", line(&trouble)))),
-        row("held", format!("{} events, {} conversations, {}", held.events, held.conversations, words::bytes(held.bytes))),
+        row("held", format!("{} events, {} conversations, {} pinned", held.events, held.conversations, held.pinned)),
+        row(
+            "room",
+            format!(
+                "{} of {} on disk, {} of {} in use",
+                words::bytes(held.bytes),
+                words::bytes(held.limit),
+                words::bytes(held.used),
+                words::bytes(held.capacity)
+            ),
+        ),
+        row("read", format!("{} pages, {} of them held", reads.pages, reads.whole)),
         row(
             "waiting",
             format!("{} commands, {} of {}", outbox.commands, words::bytes(outbox.bytes), words::bytes(outbox.capacity)),

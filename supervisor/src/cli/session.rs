@@ -185,6 +185,7 @@ fn start(common: &Common, serves: bool) -> Result<Option<(UnixStream, Child)>, F
         .env_clear()
         .envs(std::env::vars_os().filter(|(name, _)| PASSED.iter().any(|passed| name == passed)))
         .env(supervise::LOG_LEVEL, common.log.to_string())
+        .env(supervise::CACHE_PROFILE, common.instance_profile.to_string())
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(Stdio::null())
         .stderr(Stdio::null());

@@ -22,7 +22,7 @@ use ipc::{
     link,
     messages::{
         common::Done,
-        start::{Hello, LogLevel, Start, Work},
+        start::{CacheProfile, Hello, LogLevel, Start, Work},
         supervisor::Closed,
     },
 };
@@ -451,6 +451,13 @@ impl Tree {
     }
 }
 
+impl Tree {
+    /// The window's cache holds so much from when it starts next.
+    pub fn hold_in_cache(&self, profile: CacheProfile) {
+        self.lock().profile = profile;
+    }
+}
+
 impl super::Everything {
     /// The directory of the window's cache of the open space.
     fn cache(&self) -> Option<std::path::PathBuf> {
@@ -467,7 +474,10 @@ impl super::Everything {
                 let directory = self.places.spaces().join(self.space.as_ref()?).as_os_str().as_bytes().to_vec();
                 Some(Work::Storage { directory, first: true })
             }
-            Role::Ui => Some(Work::Ui { directory: self.cache()?.as_os_str().as_bytes().to_vec() }),
+            Role::Ui => {
+                let directory = self.cache()?.as_os_str().as_bytes().to_vec();
+                Some(Work::Ui { directory, profile: self.profile })
+            }
             _ => None,
         }
     }

@@ -41,7 +41,7 @@ use ipc::{
     id::{CallId, ConversationId, Generation, Instance},
     limits::{MAX_QUEUED, MAX_UNREAD},
     link::{Inbox, LinkError, Outbox},
-    messages::start::{Hello, LogLevel, Outcome},
+    messages::start::{CacheProfile, Hello, LogLevel, Outcome},
     policy::TABLE,
 };
 use log::Log;
@@ -123,6 +123,8 @@ pub(crate) struct Everything {
     space: Option<String>,
     /// TCP ports the person named, for each role that has the network.
     ports: BTreeMap<Role, BTreeSet<u16>>,
+    /// How much the window's cache may hold.
+    profile: CacheProfile,
     conversations: HashMap<ConversationId, service::Conversation>,
     engaging: HashMap<Instance, service::Engaging>,
     own_calls: HashMap<CallId, Instance>,
@@ -189,6 +191,7 @@ impl Tree {
                 last_birth: 0,
                 space: None,
                 ports: BTreeMap::new(),
+                profile: CacheProfile::default(),
                 conversations: HashMap::new(),
                 engaging: HashMap::new(),
                 own_calls: HashMap::new(),

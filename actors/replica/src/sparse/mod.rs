@@ -7,9 +7,9 @@
 //! - [`Profile`] says how much and how long;
 //! - `take` takes events in whose chains are not here; `side` is the store as a session of CHUM sees it, and `compared`
 //!   what a session leaves;
-//! - `page` reads, and says what is missing; [`Missing`] is what to ask the archive for;
+//! - `page` reads, and says what is missing, and `look` without using anything; [`Missing`] is what to ask the archive for;
 //! - `prefetch` says what to ask for before anybody misses it;
-//! - `uses` knows what was used when, and `evict` lets go of what was not.
+//! - `uses` knows what was used when, `evict` lets go of what was not, and `upkeep` of what was long ago.
 //!
 //! The limit holds by construction. The map of the database is fixed below it, the outbox has a map of its own, and what
 //! other files take is taken off when the store is opened. Between transactions an eighth of the map is free, for LMDB
@@ -23,12 +23,14 @@
 
 mod compared;
 mod evict;
+mod look;
 mod page;
 mod prefetch;
 mod profile;
 mod room;
 mod side;
 mod take;
+mod upkeep;
 mod uses;
 
 use std::{
@@ -53,7 +55,7 @@ use crate::{
 };
 use evict::Order;
 use page::Issues;
-use room::{bytes_of, length_of, permille};
+use room::{bytes_of, length_of};
 use uses::{Known, Pending, find};
 
 /// The folder of the outbox.
@@ -117,7 +119,7 @@ pub struct Entry {
 pub struct Sparse {
     replica: Replica,
     writer: Writer,
-    outbox: Outbox,
+    outbox: Arc<Outbox>,
     directory: PathBuf,
     profile: Profile,
     map: u64,
@@ -175,7 +177,7 @@ impl Sparse {
         let place = directory.join(OUTBOX);
         fs::create_dir_all(&place)?;
         let outbox = Outbox::on(engine::open_within(&place, profile.outbox_map())?, keys(), profile.outbox_map() / 3)?;
-        let directory = directory.to_owned();
+        let (directory, outbox) = (directory.to_owned(), Arc::new(outbox));
         let (pending, hits, issues) = (Mutex::default(), Mutex::default(), Mutex::default());
         Ok(Sparse { replica, writer, outbox, directory, profile, map, pending, hits, issues })
     }
@@ -220,8 +222,9 @@ impl Sparse {
         &self.profile
     }
 
-    /// What the person did and the archive has not acknowledged. When it is full it refuses what comes, aloud.
-    pub fn outbox(&self) -> &Outbox {
+    /// What the person did and the archive has not acknowledged. When it is full it refuses what comes, aloud. It is filled
+    /// and emptied while somebody else has the store.
+    pub fn outbox(&self) -> &Arc<Outbox> {
         &self.outbox
     }
 
@@ -243,8 +246,7 @@ impl Sparse {
         let page = snapshot.conversations(after, limit)?;
         let mut items = Vec::with_capacity(page.items.len());
         for (id, view) in page.items {
-            let one = find(&*snapshot.txn, &id)?;
-            items.push(Entry { id, view, bare: one.is_none_or(|one| one.bare), pinned: one.is_some_and(|one| one.pinned) });
+            items.push(look::entry(&snapshot, id, view)?);
         }
         Ok(Page { items, more: page.more })
     }
@@ -276,18 +278,6 @@ impl Sparse {
             one.pinned = pinned;
             batch.put_use(entity, Some(&one))
         })
-    }
-
-    /// Writes what waits to be written, and lets go of what nobody has used for as long as the profile says, which is
-    /// less when there is little room. To be called when there is time, once an hour or so.
-    pub fn maintain(&mut self) -> Result<Left, SparseError> {
-        let age = self.profile.age(permille(self.used()?, self.capacity()));
-        let before = self.replica.wall.millis().saturating_sub(age);
-        self.flush()?;
-        let left = self.evict_to(0, Some(before))?;
-        let order = self.order(AT_ONCE, 0, None);
-        self.write(SMALL, |batch| batch.forget_gone(&order))?;
-        Ok(left)
     }
 
     fn pending(&self) -> MutexGuard<'_, Pending> {

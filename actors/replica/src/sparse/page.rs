@@ -141,8 +141,33 @@ impl Sparse {
     /// The newest messages of a conversation with a clock below `before`, `limit` of them and those of the same clock as the
     /// last. The next page begins below the oldest. It counts as a use.
     pub fn page(&self, conversation: &[u8; 16], before: Option<u64>, limit: usize) -> Result<Shown, SparseError> {
+        self.page_within(conversation, before, limit, usize::MAX)
+    }
+
+    /// The same within so many bytes of bodies, but for the first message.
+    pub fn page_within(
+        &self,
+        conversation: &[u8; 16],
+        before: Option<u64>,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<Shown, SparseError> {
         self.used_now(conversation);
+        let shown = self.page_again(conversation, before, limit, bytes)?;
+        self.hits().page(shown.missing.is_none());
+        Ok(shown)
+    }
+
+    /// The same for who reads again after something has come: it counts neither as a use nor among [`Sparse::hit_rate`].
+    pub fn page_again(
+        &self,
+        conversation: &[u8; 16],
+        before: Option<u64>,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<Shown, SparseError> {
         let before = before.unwrap_or(u64::MAX);
+        let mut total = 0;
         let mut shown = Shown { items: Vec::new(), more: false, missing: None };
         let snapshot = self.replica.snapshot()?;
         let missing = |below: u64| {
@@ -154,10 +179,12 @@ impl Sparse {
             if event.header.kind != body::MESSAGE || clock >= before {
                 return Ok(true);
             }
-            if shown.items.len() >= limit && shown.items.last().is_some_and(|last: &Record| last.event.header.clock.0 != clock) {
+            let full = shown.items.len() >= limit || total + event.header.body_len as usize > bytes;
+            if full && shown.items.last().is_some_and(|last: &Record| last.event.header.clock.0 != clock) {
                 shown.more = true;
                 return Ok(false);
             }
+            total += event.header.body_len as usize;
             shown.items.extend(snapshot.record(event.position)?);
             Ok(true)
         })?;
@@ -168,7 +195,6 @@ impl Sparse {
         } else {
             shown.missing = below.map(missing);
         }
-        self.hits().page(shown.missing.is_none());
         Ok(shown)
     }
 

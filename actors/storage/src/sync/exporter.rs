@@ -3,7 +3,7 @@
 use ipc::Refusal;
 use replica::{
     Form, Parcel, Replica, ReplicaError,
-    chum::{Archive, Fault, Grants, Intake, Peer, Session, Settings, Wants},
+    chum::{Archive, Fault, Grants, Intake, Peer, Progress, Session, Settings, Wants},
 };
 use tokio::task::spawn_blocking;
 
@@ -70,13 +70,15 @@ fn step(session: &mut Session, replica: &Replica, input: Option<&[u8]>, speak: b
     let mut side = Archive::new(replica, &mut intake, Form::Open);
     let mut out = Vec::new();
     let received = input.map_or(Ok(()), |bytes| session.receive(&mut side, bytes));
+    // What happened else is for a dashboard of the other side, which counts the same.
+    if session.progress().contains(&Progress::PeerDone) {
+        session.finish();
+    }
     let said = match (&received, speak) {
         (Ok(()), false) => Ok(()),
         // After a fault there is one more message.
         _ => session.send(&mut side, &mut out, ROOM),
     };
-    // What happened is for a dashboard of the other side, which counts the same.
-    session.progress().clear();
     Step { out, fault: received.and(said).err(), finished: session.is_finished() }
 }
 
