@@ -19,7 +19,7 @@ use ipc::{
     Code,
     id::{CommandId, ConversationId, MessageId},
     messages::{
-        instance::{Give, Link, ListRecent, ReadRecent, Standing},
+        instance::{Give, Link, ListRecent, Pin, ReadRecent, Standing},
         storage::{Act, Measure},
     },
 };
@@ -275,13 +275,22 @@ fn a_cache_that_cannot_be_read_is_made_anew_and_what_waits_is_not() {
     let home = Home::new();
     home.run(["ask", "5 miles in km"]).good();
     let serve = Serve::start(&home);
-    on_wire(async {
+    let asked = on_wire(async {
         let attached = Attached::to(&home);
+        let client = &attached.client;
         attached.demo().await;
-        agree(&attached.client).await;
+        agree(client).await;
+        let asked = same(client).await[0].0.id;
+        client.call(&Pin { id: asked, pinned: true }).await.unwrap();
+        serve.process("storage").signal(libc::SIGSTOP);
+        give(client, [2; 16], note(asked.0, [2; 16], "words for later")).await.unwrap();
+        asked
     });
+    for process in home.processes() {
+        process.signal(libc::SIGKILL);
+    }
     drop(serve);
-    home.assert_empty();
+    home.assert_empty_but_for_the_socket();
     let space = fs::read_dir(home.data().join("ui")).unwrap().next().unwrap().unwrap().path();
     let cache = space.join("data.mdb");
     let bytes = fs::read(&cache).unwrap();
@@ -291,17 +300,23 @@ fn a_cache_that_cannot_be_read_is_made_anew_and_what_waits_is_not() {
         let attached = Attached::to(&home);
         attached.demo().await;
         agree(&attached.client).await;
-        assert_eq!(same(&attached.client).await[0].1.len(), 2);
+        let all = same(&attached.client).await;
+        assert_eq!((all.len(), all[0].1.len()), (1, 3), "what waited is done, once");
+        assert_eq!(all[0].1[2].text(), "words for later");
+        let read = patiently(&attached.client, &ReadRecent { id: asked, before: None, limit: 1 }).await;
+        assert!(read.pinned, "what was pinned is pinned");
     });
     drop(serve);
     let outbox = space.join("outbox/data.mdb");
     let bytes = fs::read(&outbox).unwrap();
     fs::write(&outbox, &bytes[..bytes.len() / 2]).unwrap();
+    let cached = fs::read(&cache).unwrap();
     let serve = Serve::start(&home);
     let said = home.run(["instance", "status"]).bad(9);
     assert!(said.contains("cache cannot be used"), "{said}");
     home.run(["history"]).good();
     assert!(fs::metadata(&outbox).unwrap().len() > 0, "nothing of it was thrown away");
+    assert!(fs::read(&cache).unwrap() == cached, "and nothing of what is cached");
     drop(serve);
 }
 

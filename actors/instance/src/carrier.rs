@@ -162,11 +162,11 @@ impl Round {
     }
 }
 
-fn full(error: &OutboxError) -> Refusal {
+pub(crate) fn full(error: &OutboxError) -> Refusal {
     match error {
         OutboxError::Full { .. } => Refusal::new(Code::Busy, error.to_string()),
         OutboxError::Conflict => Refusal::new(Code::Conflict, error.to_string()),
-        OutboxError::TooLong(_) => Refusal::new(Code::NotKeepable, error.to_string()),
+        OutboxError::TooLong(_) | OutboxError::Pinned => Refusal::new(Code::NotKeepable, error.to_string()),
         OutboxError::Store(error) => failed(error),
     }
 }

@@ -12,12 +12,12 @@ use std::{
 
 use ipc::{Refusal, messages::start::CacheProfile};
 use replica::{
-    Outbox, ReplicaError,
+    Outbox, ReplicaError, Wall,
     sparse::{Ask, Left, Profile, Sparse, SparseError},
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::unusable;
+use crate::{carrier::full, unusable};
 
 /// Jobs that may wait for the thread. Whoever has another waits until there is room.
 const WAITING: usize = 64;
@@ -38,8 +38,9 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Opens the store in this directory, and the outbox that is part of it. A cache that cannot be read is thrown away: the
-    /// archive has all of it. The outbox stays.
+    /// Opens the store in this directory, and the outbox that is beside it. A cache that cannot be read is thrown away: the
+    /// archive has all of it. The outbox stays, with what is pinned; and one that cannot be read is left as it is, and the
+    /// cache with it.
     pub(crate) fn open(
         directory: &Path,
         key: &[u8; 32],
@@ -59,16 +60,18 @@ impl Held {
             Sparse::forget(directory).map_err(|error| failed(&error))?;
             fs::remove_file(&stale).map_err(broken)?;
         }
-        let opened = match Sparse::open(directory, key, space, profile) {
+        // By itself and first: whatever is wrong with one of the two is not to cost the other.
+        let outbox = Sparse::outbox_in(directory, key, space, &profile).map_err(|error| failed(&error))?;
+        let open = || Sparse::open_beside(Arc::clone(&outbox), directory, key, space, profile, Wall::system());
+        let opened = match open() {
             Err(SparseError::Store(ReplicaError::Damaged(_) | ReplicaError::Newer { .. } | ReplicaError::OtherSpace)) => {
                 tracing::warn!("the cache cannot be read; it is made anew from the archive");
                 Sparse::forget(directory).map_err(|error| failed(&error))?;
-                Sparse::open(directory, key, space, profile)
+                open()
             }
             opened => opened,
         };
         let mut sparse = opened.map_err(|error| failed(&error))?;
-        let outbox = Arc::clone(sparse.outbox());
         let (jobs, mut waiting) = mpsc::channel::<Job>(WAITING);
         let work = move || {
             while let Some(job) = waiting.blocking_recv() {
@@ -117,5 +120,8 @@ impl Held {
 }
 
 pub(crate) fn failed(error: &SparseError) -> Refusal {
-    unusable(&error.to_string())
+    match error {
+        SparseError::Outbox(error) => full(error),
+        error => unusable(&error.to_string()),
+    }
 }

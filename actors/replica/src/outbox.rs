@@ -4,14 +4,16 @@
 //! It is a database of its own, apart from the cache that a window may throw away. The archive does a command once however
 //! often it comes, by its id, so after a kill everything that waits is sent again. When it is full it says so and takes
 //! nothing more; nothing in it is ever dropped to make room.
+//!
+//! What a person has pinned lies in it too: that is told to no archive, so it must outlive the cache.
 
-use std::{ops::Bound, path::Path, sync::Arc};
+use std::{collections::BTreeSet, ops::Bound, path::Path, sync::Arc};
 
 use zeroize::Zeroizing;
 
 use crate::{
     Damage, ReplicaError, StoreKeys,
-    engine::{self, Engine, Reading, Writing},
+    engine::{self, Engine, Reading, Writing, prefix},
     log::position,
     sealed,
     tables::Table,
@@ -35,6 +37,10 @@ const AROUND: u64 = 128;
 
 const BY_POSITION: u8 = 0;
 const BY_ID: u8 = 1;
+const PINNED: u8 = 2;
+
+/// Most things that may be pinned.
+const MAX_PINNED: usize = 1024;
 
 /// Why a command is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +57,9 @@ pub enum OutboxError {
     /// It is too long.
     #[error("a command of {0} bytes is too long")]
     TooLong(usize),
+    /// Too much is pinned.
+    #[error("{MAX_PINNED} conversations are pinned, and there is no room for another pin: unpin one first")]
+    Pinned,
     /// The database fails.
     #[error(transparent)]
     Store(#[from] ReplicaError),
@@ -187,6 +196,33 @@ impl Outbox {
         Ok(before - count.commands)
     }
 
+    /// Keeps in mind that the person wants to have this at hand, or no longer. When this returns well it is on disk and synced.
+    pub fn set_pinned(&self, entity: &[u8; 16], pinned: bool) -> Result<(), OutboxError> {
+        let mut txn = self.engine.write()?;
+        let key = by_pinned(entity);
+        if txn.get(Table::Outbox, &key)?.is_some() == pinned {
+            return Ok(());
+        }
+        if !pinned {
+            txn.delete(Table::Outbox, &key)?;
+            return Ok(txn.commit()?);
+        }
+        if prefix(txn.reading(), Table::Outbox, &[PINNED])?.count() >= MAX_PINNED {
+            return Err(OutboxError::Pinned);
+        }
+        match txn.put(Table::Outbox, &key, &[]).and_then(|()| txn.commit()) {
+            Err(ReplicaError::MapFull(_)) => Err(OutboxError::Pinned),
+            done => done.map_err(OutboxError::Store),
+        }
+    }
+
+    /// What the person wants to have at hand.
+    pub fn pinned(&self) -> Result<BTreeSet<[u8; 16]>, ReplicaError> {
+        let txn = self.engine.read()?;
+        let rows = prefix(&*txn, Table::Outbox, &[PINNED])?;
+        rows.map(|row| row?.0.get(1..).and_then(|entity| entity.try_into().ok()).ok_or_else(damaged)).collect()
+    }
+
     /// How full it is.
     pub fn filled(&self) -> Result<Filled, ReplicaError> {
         let Count { commands, bytes, .. } = count(&*self.engine.read()?)?;
@@ -222,6 +258,10 @@ fn by_position(position: u64) -> Vec<u8> {
 
 fn by_id(id: &CommandId) -> Vec<u8> {
     [&[BY_ID][..], id].concat()
+}
+
+fn by_pinned(entity: &[u8; 16]) -> Vec<u8> {
+    [&[PINNED][..], entity].concat()
 }
 
 fn weight(sealed: &[u8]) -> u64 {

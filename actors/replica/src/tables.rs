@@ -71,7 +71,7 @@ tables! {
     /// upload `16` → entity `16` ‖ how far it is, sealed under the key of the entity
     Upload: "upload";
     /// 0 ‖ position `u64` → command's id `16` ‖ keyed digest `16` ‖ sealed command; 1 ‖ command's id `16` → position `u64`;
-    /// only in a database of its own, see `outbox.rs`
+    /// 2 ‖ entity `16` → nothing, what is pinned; only in a database of its own, see `outbox.rs`
     Outbox: "outbox";
     /// entity `16` → how it was used, see `sparse/uses.rs`; like the next four only in a sparse store
     Use: "use";

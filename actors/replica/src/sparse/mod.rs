@@ -9,6 +9,7 @@
 //!   what a session leaves;
 //! - `page` reads, and says what is missing, and `look` without using anything; [`Missing`] is what to ask the archive for;
 //! - `prefetch` says what to ask for before anybody misses it;
+//! - `pins` keeps what is never to leave, here and in the outbox;
 //! - `uses` knows what was used when, `evict` lets go of what was not, and `upkeep` of what was long ago.
 //!
 //! The limit holds by construction. The map of the database is fixed below it, the outbox has a map of its own, and what
@@ -25,6 +26,7 @@ mod compared;
 mod evict;
 mod look;
 mod page;
+mod pins;
 mod prefetch;
 mod profile;
 mod room;
@@ -49,14 +51,14 @@ pub use room::Room;
 pub use side::Titles;
 
 use crate::{
-    Conversation, Outbox, Page, Replica, ReplicaError, StoreKeys, Wall, Writer,
+    Conversation, Outbox, OutboxError, Page, Replica, ReplicaError, StoreKeys, Wall, Writer,
     engine::{self, Engine},
     tables::Table,
 };
 use evict::Order;
 use page::Issues;
 use room::{bytes_of, length_of};
-use uses::{Known, Pending, find};
+use uses::Pending;
 
 /// The folder of the outbox.
 const OUTBOX: &str = "outbox";
@@ -91,6 +93,9 @@ pub enum SparseError {
     /// These numbers cannot be kept to.
     #[error("the profile cannot be used: {0}")]
     Profile(&'static str),
+    /// The outbox takes no more.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
     /// The store fails.
     #[error(transparent)]
     Store(#[from] ReplicaError),
@@ -142,12 +147,43 @@ impl Sparse {
         profile: Profile,
         wall: Wall,
     ) -> Result<Sparse, SparseError> {
+        let outbox = Sparse::outbox_in(directory, key, space, &profile)?;
+        Sparse::open_beside(outbox, directory, key, space, profile, wall)
+    }
+
+    /// The outbox in this directory, or a new one. It needs nothing of what is cached.
+    pub fn outbox_in(directory: &Path, key: &[u8; 32], space: [u8; 16], profile: &Profile) -> Result<Arc<Outbox>, SparseError> {
+        if let Some(why) = profile.flaw() {
+            return Err(SparseError::Profile(why));
+        }
+        let place = directory.join(OUTBOX);
+        fs::create_dir_all(&place)?;
+        fs::File::open(directory)?.sync_all()?;
+        let engine = engine::open_within(&place, profile.outbox_map())?;
+        Ok(Arc::new(Outbox::on(engine, StoreKeys::new(key, space, NOBODY), profile.outbox_map() / 3)?))
+    }
+
+    /// Opens the store in the directory of this outbox, from [`Sparse::outbox_in`] with the same key. Whatever is wrong with
+    /// the store is not wrong with the outbox.
+    pub fn open_beside(
+        outbox: Arc<Outbox>,
+        directory: &Path,
+        key: &[u8; 32],
+        space: [u8; 16],
+        profile: Profile,
+        wall: Wall,
+    ) -> Result<Sparse, SparseError> {
         let map = Sparse::map(directory, &profile)?;
         let length = length_of(&directory.join(CACHE[0]))?;
+        let keys = || StoreKeys::new(key, space, NOBODY);
         if length > map {
-            Sparse::shrink(directory, key, space, (profile, length, map), wall.clone())?;
+            // Meanwhile the larger one holds.
+            let whole = engine::open_within(directory, length.next_multiple_of(64 << 10))?;
+            let large = Sparse::with(whole, Arc::clone(&outbox), directory, keys(), profile, wall.clone())?;
+            large.shrink(map)?;
+            engine::compact(directory)?;
         }
-        Sparse::on(engine::open_within(directory, map)?, directory, key, space, profile, wall)
+        Sparse::with(engine::open_within(directory, map)?, outbox, directory, keys(), profile, wall)
     }
 
     /// The most bytes that the database's file may have beside the others in this directory.
@@ -167,19 +203,27 @@ impl Sparse {
         profile: Profile,
         wall: Wall,
     ) -> Result<Sparse, SparseError> {
-        if let Some(why) = profile.flaw() {
-            return Err(SparseError::Profile(why));
-        }
-        let keys = || StoreKeys::new(key, space, NOBODY);
+        let outbox = Sparse::outbox_in(directory, key, space, &profile)?;
+        Sparse::with(engine, outbox, directory, StoreKeys::new(key, space, NOBODY), profile, wall)
+    }
+
+    fn with(
+        engine: Arc<dyn Engine>,
+        outbox: Arc<Outbox>,
+        directory: &Path,
+        keys: StoreKeys,
+        profile: Profile,
+        wall: Wall,
+    ) -> Result<Sparse, SparseError> {
         let map = engine.most();
-        let replica = Replica::on(engine, directory, keys(), wall)?;
+        let replica = Replica::on(engine, directory, keys, wall)?;
         let writer = replica.writer()?;
-        let place = directory.join(OUTBOX);
-        fs::create_dir_all(&place)?;
-        let outbox = Outbox::on(engine::open_within(&place, profile.outbox_map())?, keys(), profile.outbox_map() / 3)?;
-        let (directory, outbox) = (directory.to_owned(), Arc::new(outbox));
+        let directory = directory.to_owned();
         let (pending, hits, issues) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Sparse { replica, writer, outbox, directory, profile, map, pending, hits, issues })
+        let mut sparse = Sparse { replica, writer, outbox, directory, profile, map, pending, hits, issues };
+        sparse.own_key()?;
+        sparse.pin_as_said()?;
+        Ok(sparse)
     }
 
     /// Removes what is cached in a directory whose store is not open, for one that is damaged. The outbox stays.
@@ -196,25 +240,14 @@ impl Sparse {
         }
     }
 
-    /// Brings a file that was made under a larger limit below this one. Meanwhile the larger one holds.
-    fn shrink(
-        directory: &Path,
-        key: &[u8; 32],
-        space: [u8; 16],
-        (profile, length, map): (Profile, u64, u64),
-        wall: Wall,
-    ) -> Result<(), SparseError> {
-        let whole = length.next_multiple_of(64 << 10);
-        let target = profile::capacity(map) / 8 * 7;
-        {
-            let mut large = Sparse::on(engine::open_within(directory, whole)?, directory, key, space, profile, wall)?;
-            large.evict_to(target, None)?;
-            let used = large.used()?;
-            if used > profile::capacity(map) {
-                return Err(SparseError::Full { need: used, capacity: profile::capacity(map) });
-            }
+    /// Lets go of what has no room in a file of this many bytes.
+    fn shrink(mut self, map: u64) -> Result<(), SparseError> {
+        self.evict_to(profile::capacity(map) / 8 * 7, None)?;
+        let used = self.used()?;
+        if used > profile::capacity(map) {
+            return Err(SparseError::Full { need: used, capacity: profile::capacity(map) });
         }
-        Ok(engine::compact(directory)?)
+        Ok(())
     }
 
     /// The numbers it keeps to.
@@ -254,30 +287,6 @@ impl Sparse {
     /// Somebody has used this: it leaves later. It costs no transaction; it is written with the next.
     pub fn used_now(&self, entity: &[u8; 16]) {
         self.pending().used(entity, self.replica.wall.millis());
-    }
-
-    /// From now on this never leaves, be it here or yet to come. Much of what is pinned leaves little room for the rest.
-    pub fn pin(&mut self, entity: &[u8; 16]) -> Result<(), SparseError> {
-        self.set_pinned(entity, true)
-    }
-
-    /// It may leave again.
-    pub fn unpin(&mut self, entity: &[u8; 16]) -> Result<(), SparseError> {
-        self.set_pinned(entity, false)
-    }
-
-    fn set_pinned(&mut self, entity: &[u8; 16], pinned: bool) -> Result<(), SparseError> {
-        let now = self.replica.wall.millis();
-        self.write(SMALL, |batch| {
-            let known = Known::get(batch.txn.reading())?;
-            let old = find(batch.txn.reading(), entity)?;
-            if old.is_none() && !pinned {
-                return Ok(());
-            }
-            let mut one = evict::touched(old, &known, if pinned { now } else { 0 });
-            one.pinned = pinned;
-            batch.put_use(entity, Some(&one))
-        })
     }
 
     fn pending(&self) -> MutexGuard<'_, Pending> {

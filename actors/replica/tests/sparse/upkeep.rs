@@ -8,7 +8,7 @@ use std::{
 };
 
 use replica::{
-    Taken,
+    OutboxError, ReplicaError, Taken,
     body::{Body, Title},
     chum::Side as _,
     sparse::{Ask, Pressure, Profile, Sparse, SparseError},
@@ -172,6 +172,45 @@ fn a_store_that_is_damaged_is_made_anew_and_the_outbox_stays() {
     let sparse = open(directory.path(), TINY, &watch);
     assert_eq!(sparse.counts().unwrap(), (0, 0));
     assert_eq!(sparse.outbox().waiting(None, 10, 1000).unwrap()[0].command.as_slice(), b"do it");
+}
+
+#[test]
+fn what_is_pinned_outlives_what_is_cached() {
+    let directory = tempfile::tempdir().unwrap();
+    let watch = Watch::new(NOON);
+    let parcels = |sparse: &mut Sparse| fill(sparse, &mut Pen::new(1), &watch, 1, 1000);
+    {
+        let mut sparse = open(directory.path(), TINY, &watch);
+        parcels(&mut sparse);
+        [1, 2, 3].iter().for_each(|number| sparse.pin(&entity(*number)).unwrap());
+        sparse.unpin(&entity(2)).unwrap();
+    }
+    // Under another key nothing of it can be read: it is not taken for a store that is merely empty.
+    let other = Sparse::open_by(directory.path(), &[4; 32], SPACE, TINY, watch.wall()).err().unwrap();
+    assert!(matches!(other, SparseError::Store(ReplicaError::OtherSpace)), "{other:?}");
+    Sparse::forget(directory.path()).unwrap();
+    let mut sparse = open(directory.path(), TINY, &watch);
+    assert_eq!(sparse.entities().unwrap(), (2, 2), "pinned though nothing of them is here");
+    let ids = parcels(&mut sparse);
+    watch.tick(40 * DAY);
+    sparse.maintain().unwrap();
+    assert!(ids.iter().all(|id| sparse.holds(id).unwrap()), "it is pinned, so it stays");
+    sparse.unpin(&entity(1)).unwrap();
+    sparse.maintain().unwrap();
+    assert!(!ids.iter().any(|id| sparse.holds(id).unwrap()));
+    // There is an end to it.
+    let mut pinned = 1;
+    let full = loop {
+        match sparse.outbox().set_pinned(&entity(1000 + pinned), true) {
+            Ok(()) => pinned += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(full, OutboxError::Pinned) && pinned == 1024, "{pinned}: {full}");
+    assert!(sparse.pin(&entity(9999)).is_err());
+    assert_eq!(sparse.outbox().pinned().unwrap().len(), 1024);
+    drop(sparse);
+    assert_eq!(open(directory.path(), TINY, &watch).entities().unwrap().1, 1024);
 }
 
 #[test]
