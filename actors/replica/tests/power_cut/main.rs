@@ -1,4 +1,4 @@
-//! The power goes while the archive writes. What it writes and syncs is recorded, disks are made as they may look after a
+//! The power goes while the archive writes, or the cache of a window (`cache.rs`). What it writes and syncs is recorded, disks are made as they may look after a
 //! cut at any moment, and each is opened: none is corrupt, nothing that was acknowledged is missing, and of what was not
 //! acknowledged a transaction is there whole or not at all.
 //!
@@ -15,6 +15,14 @@ use image::{Image, Tearing, after_cut, complete, lay_out};
 use record::Op;
 use work::{Recorded, goes_on, open, read, work};
 
+#[path = "../chum/line.rs"]
+#[allow(dead_code, reason = "it has more than is needed here")]
+mod line;
+#[path = "../sparse/world.rs"]
+#[allow(dead_code, reason = "it has more than is needed here")]
+mod world;
+
+mod cache;
 mod chance;
 mod image;
 mod large;
@@ -51,27 +59,34 @@ impl Fallen {
 
     /// Opens it and says what is wrong with it.
     fn judge(&self) -> Result<(), String> {
-        let directory = tempfile::tempdir().unwrap();
-        lay_out(&self.image, directory.path());
-        let output = Command::new(env::current_exe().unwrap())
-            .args(["--exact", "one_image", "--ignored", "--nocapture"])
-            .env(IMAGE, directory.path())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
         let wrong = |what: &str| Err(format!("{}: {what}; allowed: {:?}", self.told, self.allowed));
-        match said.lines().find_map(|line| Some(line.split_once(FOUND)?.1)) {
-            Some(found) if self.allowed.iter().any(|state| state == found) => Ok(()),
-            Some(found) => wrong(found),
-            None => wrong(&format!("who opened it ended with {}, {}", output.status, String::from_utf8_lossy(&output.stderr))),
+        match found(&self.image, "one_image") {
+            Ok(found) if self.allowed.contains(&found) => Ok(()),
+            Ok(found) => wrong(&found),
+            Err(ended) => wrong(&ended),
         }
     }
 }
 
+/// What a test of this program finds in an image, in a process of its own; otherwise how that ended.
+fn found(image: &Image, test: &str) -> Result<String, String> {
+    let directory = tempfile::tempdir().unwrap();
+    lay_out(image, directory.path());
+    let output = Command::new(env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .env(IMAGE, directory.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let found = said.lines().find_map(|line| Some(line.split_once(FOUND)?.1.to_owned()));
+    let ended = || format!("who opened it ended with {}, {}", output.status, String::from_utf8_lossy(&output.stderr));
+    found.ok_or_else(ended)
+}
+
 /// Judges all, two at a time, and says what was wrong.
-fn judge(images: &[Fallen]) -> Vec<String> {
+fn judge<F: Sync>(images: &[F], each: impl Fn(&F) -> Result<(), String> + Sync) -> Vec<String> {
     let (one, other) = images.split_at(images.len() / 2);
-    let judge = |images: &[Fallen]| images.iter().filter_map(|image| image.judge().err()).collect::<Vec<_>>();
+    let judge = |images: &[F]| images.iter().filter_map(|image| each(image).err()).collect::<Vec<_>>();
     thread::scope(|scope| {
         let one = scope.spawn(|| judge(one));
         [judge(other), one.join().unwrap()].concat()
@@ -81,9 +96,14 @@ fn judge(images: &[Fallen]) -> Vec<String> {
 fn recorded(batches: usize, chance: &mut Chance) -> Recorded {
     let directory = tempfile::tempdir().unwrap();
     let recorded = work(directory.path(), batches, chance);
-    // The record is whole: played back, it gives the very files that are there.
+    assert_whole(&recorded.ops, directory.path(), "blobs/");
+    recorded
+}
+
+/// The record is whole: played back, it gives the very files that are there, and in this folder.
+fn assert_whole(ops: &[Op], directory: &Path, folder: &str) {
     let mut there: Image = Image::new();
-    for (place, prefix) in [(directory.path().to_owned(), ""), (directory.path().join("blobs"), "blobs/")] {
+    for (place, prefix) in [(directory.to_owned(), ""), (directory.join(folder), folder)] {
         for file in fs::read_dir(place).into_iter().flatten().map(Result::unwrap) {
             if file.file_type().unwrap().is_file() {
                 there.insert(prefix.to_owned() + file.file_name().to_str().unwrap(), fs::read(file.path()).unwrap());
@@ -91,12 +111,11 @@ fn recorded(batches: usize, chance: &mut Chance) -> Recorded {
         }
     }
     there.retain(|name, _| !name.contains("lock"));
-    let written = complete(&recorded.ops);
+    let written = complete(ops);
     assert_eq!(written.keys().collect::<Vec<_>>(), there.keys().collect::<Vec<_>>());
     for (name, bytes) in &there {
         assert!(written[name] == *bytes, "{name} was written in a way that was not recorded");
     }
-    recorded
 }
 
 /// Opens the image that the environment names, reads all of it, works in it, and says what was found.
@@ -124,7 +143,7 @@ fn after_a_power_cut_everything_that_was_acknowledged_is_there_and_nothing_is_co
         });
         let images: Vec<Fallen> = images.collect();
         bytes += images.iter().flat_map(|fallen| fallen.image.values()).map(Vec::len).sum::<usize>();
-        wrong.extend(judge(&images));
+        wrong.extend(judge(&images, Fallen::judge));
     }
     println!("{rounds} images of {} KiB each", bytes / rounds.max(1) / 1024);
     assert!(wrong.is_empty(), "{} of {rounds} images are wrong:\n{}", wrong.len(), wrong.join("\n"));
@@ -138,7 +157,7 @@ fn a_power_cut_while_the_store_is_made_leaves_one_that_can_be_made() {
     let made = recorded.ops.iter().position(|op| matches!(op, Op::Acknowledged)).unwrap();
     let images: Vec<Fallen> =
         (0..=made).flat_map(|cut| [cut; 12]).map(|cut| Fallen::new(&recorded, cut, None, &mut chance)).collect();
-    let wrong = judge(&images);
+    let wrong = judge(&images, Fallen::judge);
     assert!(wrong.is_empty(), "{} of {} images are wrong:\n{}", wrong.len(), images.len(), wrong.join("\n"));
 }
 
@@ -161,7 +180,7 @@ fn a_disk_that_lies_about_a_sync_is_found_out() {
                 Fallen::new(&recorded, cut, lie, &mut chance)
             })
             .collect();
-        let wrong = judge(&images);
+        let wrong = judge(&images, Fallen::judge);
         println!("{what} not synced: {} of {} images are wrong, such as {:?}", wrong.len(), images.len(), wrong.first());
         assert!(!wrong.is_empty(), "{what} were not synced, and nobody noticed");
     }

@@ -324,8 +324,8 @@ pub(crate) unsafe extern "C" fn rename(from: *const c_char, to: *const c_char) -
         (result, CStr::from_ptr(from).to_bytes(), CStr::from_ptr(to).to_bytes())
     };
     if result == 0 && ON.load(Ordering::SeqCst) > 0 {
-        let to = Path::new(OsStr::from_bytes(to)).file_name().unwrap_or_default().to_string_lossy().into_owned();
         note(Path::new(OsStr::from_bytes(from)), |recording, from| {
+            let to = recording.name_of(Path::new(OsStr::from_bytes(to))).unwrap();
             let file = recording.file(from);
             recording.names.remove(from);
             recording.names.insert(to.clone(), file);
