@@ -7,6 +7,10 @@ use minicbor::{Decode, Encode};
 
 use crate::{blobs::Blob, state::Change};
 
+mod experience;
+
+pub use experience::{Bundle, Bundled, Experience, Success, TraceId, bundle_id, experience_id, memory_of};
+
 /// A conversation begins.
 pub const CONVERSATION: u16 = 1;
 /// Something is said in it.
@@ -21,6 +25,10 @@ pub const ATTACHMENT: u16 = 5;
 pub const FILE: u16 = 6;
 /// A file of a volume is removed.
 pub const FILE_REMOVED: u16 = 7;
+/// What the memory keeps of some traces.
+pub const EXPERIENCE: u16 = 12;
+/// Experiences of one month, together.
+pub const BUNDLE: u16 = 13;
 /// Something is erased for good. It is about [`ERASURES`], whatever it erases.
 pub const ERASE: u16 = 20;
 /// The state of an entity changes.
@@ -341,6 +349,10 @@ pub enum Body {
     File(FileBody),
     /// See [`FILE_REMOVED`].
     FileRemoved(FileRemoved),
+    /// See [`EXPERIENCE`].
+    Experience(Experience),
+    /// See [`BUNDLE`].
+    Bundle(Bundle),
     /// See [`ERASE`].
     Erase(Erase),
     /// See [`CHANGE`].
@@ -360,6 +372,8 @@ impl Body {
             | Body::Title(_)
             | Body::Trace(_)
             | Body::FileRemoved(_)
+            | Body::Experience(_)
+            | Body::Bundle(_)
             | Body::Change(_)
             | Body::Erase(_)
             | Body::Unknown(_) => None,
@@ -430,6 +444,8 @@ bodies! {
     Attachment = ATTACHMENT;
     File = FILE;
     FileRemoved = FILE_REMOVED;
+    Experience = EXPERIENCE;
+    Bundle = BUNDLE;
     Erase = ERASE;
     Change = CHANGE;
 }
@@ -446,6 +462,8 @@ impl Body {
             Body::Conversation(_) => Some(*entity),
             Body::Message(message) => Some(message.id),
             Body::Attachment(attachment) => attachment.id,
+            Body::Experience(experience) => Some(experience.id),
+            Body::Bundle(bundle) => Some(bundle.id),
             _ => None,
         }
     }

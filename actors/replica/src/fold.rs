@@ -69,6 +69,8 @@ impl Batch<'_> {
                 }
             }
             Body::Erase(erase) if *entity == body::ERASURES => self.erase(erase),
+            // No view is made of them: their kinds are indexed, and how they stand is in the state of their entity.
+            Body::Experience(_) | Body::Bundle(_) => Ok(()),
             Body::Erase(_) | Body::Unknown(_) => self.txn.put(Table::Unknown, &event.position.to_be_bytes(), &[]),
             _ => {
                 let mut held = match self.held.remove(entity) {
@@ -156,7 +158,7 @@ impl Batch<'_> {
             let Some(record) = record else { continue };
             match &record.body {
                 Body::File(_) | Body::FileRemoved(_) => file.get_or_insert_default().fold(event, &record.body),
-                Body::Change(_) => {}
+                Body::Change(_) | Body::Experience(_) | Body::Bundle(_) => {}
                 Body::Erase(_) if *entity == body::ERASURES => {}
                 Body::Erase(_) | Body::Unknown(_) => self.txn.put(Table::Unknown, &event.position.to_be_bytes(), &[])?,
                 body => {

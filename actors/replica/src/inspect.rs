@@ -102,6 +102,14 @@ impl Snapshot<'_> {
         Ok(Page { items: events.collect::<Result<_, _>>()?, more })
     }
 
+    /// Events of a kind after a place, the oldest first.
+    pub fn of_kind(&self, kind: u16, after: u64, limit: usize) -> Result<Vec<Listed>, ReplicaError> {
+        let key = |position: u64| [&kind.to_be_bytes()[..], &position.to_be_bytes()].concat();
+        let (from, to) = (key(after), key(u64::MAX));
+        let rows = self.txn.range(Table::Kind, Bound::Excluded(&from), Bound::Included(&to))?.take(limit);
+        rows.map(|row| self.listed_as(self.replica.event(&*self.txn, position(row?.0, "kinds")?)?)).collect()
+    }
+
     fn listed_as(&self, event: Recorded) -> Result<Listed, ReplicaError> {
         let sealed = self.txn.get(Table::Body, &event.position.to_be_bytes())?.map(|body| body.len() as u64);
         Ok(Listed { event, sealed })

@@ -168,6 +168,23 @@ fn fields(body: &Body) -> Vec<(String, String)> {
                 say("until", &Clock(until).millis());
             }
         }
+        Body::Experience(made) => {
+            say("entry", &hex(&made.id));
+            say("conversation", &hex(&made.conversation));
+            say("goal", &made.goal);
+            say("result", &word(&made.result));
+            say("milliseconds", &made.millis);
+            let rows =
+                [("component", &made.components), ("file", &made.files), ("done", &made.summary), ("learned", &made.learnings)];
+            rows.iter().for_each(|(name, lines)| lines.iter().for_each(|line| say(name, line)));
+            made.traces.iter().for_each(|trace| say("trace", &hex(&trace.0)));
+        }
+        Body::Bundle(bundle) => {
+            say("bundle", &hex(&bundle.id));
+            say("conversation", &hex(&bundle.conversation));
+            say("month", &format!("{}-{:02}", bundle.month / 12, bundle.month % 12 + 1));
+            bundle.items.iter().for_each(|item| say("entry", &format!("{} {}", hex(&item.id), item.goal)));
+        }
         Body::Change(change) => {
             for operation in &change.operations {
                 say("operation", &format!("{operation:?}"));

@@ -31,6 +31,8 @@ const KINDS: &[(&str, u16)] = &[
     ("attachment", body::ATTACHMENT),
     ("file", body::FILE),
     ("file-removed", body::FILE_REMOVED),
+    ("experience", body::EXPERIENCE),
+    ("bundle", body::BUNDLE),
     ("erase", body::ERASE),
     ("change", body::CHANGE),
 ];

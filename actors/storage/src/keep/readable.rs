@@ -1,7 +1,7 @@
 //! What an event says, in JSON that other programs can read. It is made from the signed bytes alone, so whoever checks an
 //! export makes it again and compares.
 
-use replica::body::{Author, Body, Outcome, Part, Status};
+use replica::body::{Author, Body, Outcome, Part, Status, Success};
 use serde_json::{Value, json};
 
 use super::hex;
@@ -70,10 +70,49 @@ pub(crate) fn readable(body: &Body) -> Value {
             "event": erase.event.map(|event| hex(&event)),
             "until": erase.until,
         }),
+        Body::Experience(made) => json!({
+            "entry": hex(&made.id),
+            "conversation": hex(&made.conversation),
+            "goal": made.goal,
+            "result": success(made.result),
+            "components": made.components,
+            "files": made.files,
+            "summary": made.summary,
+            "millis": made.millis,
+            "learnings": made.learnings,
+            "since_ms": made.since_ms,
+            "at_ms": made.at_ms,
+            "traces": made.traces.iter().map(|trace| hex(&trace.0)).collect::<Vec<_>>(),
+        }),
+        Body::Bundle(bundle) => json!({
+            "bundle": hex(&bundle.id),
+            "conversation": hex(&bundle.conversation),
+            "month": format!("{}-{:02}", bundle.month / 12, bundle.month % 12 + 1),
+            "entries": bundle
+                .items
+                .iter()
+                .map(|item| json!({
+                    "entry": hex(&item.id),
+                    "goal": item.goal,
+                    "result": success(item.result),
+                    "learnings": item.learnings,
+                    "at_ms": item.at_ms,
+                    "traces": item.traces,
+                }))
+                .collect::<Vec<_>>(),
+        }),
         Body::Change(change) => {
             json!({ "operations": change.operations.iter().map(|operation| format!("{operation:?}")).collect::<Vec<_>>() })
         }
         Body::Unknown(_) => Value::Null,
+    }
+}
+
+fn success(result: Success) -> &'static str {
+    match result {
+        Success::Success => "success",
+        Success::Partial => "partial",
+        Success::Failure => "failure",
     }
 }
 
