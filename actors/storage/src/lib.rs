@@ -17,6 +17,7 @@ mod follow;
 mod inspect;
 mod journal;
 mod keep;
+mod memory;
 mod search;
 mod service;
 mod signer;

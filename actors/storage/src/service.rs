@@ -1,6 +1,6 @@
 //! The methods as calls: who asked, whether he may, and who does it.
 
-use std::{future::Future, path::PathBuf, rc::Rc};
+use std::{future::Future, path::PathBuf, rc::Rc, sync::Arc};
 
 use actix::Addr;
 use ipc::{
@@ -23,6 +23,7 @@ use crate::{
     follow, inspect,
     journal::{Append, Journals, Recover},
     keep::{Keep, backup, erase, export, restore, verify},
+    memory::{self, Memory},
     search::Search,
     signer::Signer,
     sync,
@@ -43,12 +44,16 @@ pub(crate) struct Service {
     gathering: Gathering,
     keep: Keep,
     clearing: erase::Clearing,
+    memory: Memory,
 }
 
 /// Answers until the supervisor has gone or wants no more; then signs what is left.
 pub(crate) async fn run(service: Service, events: Events) {
     let service = Rc::new(service);
     let handler = Rc::clone(&service);
+    let (restoring, signer) = (Rc::downgrade(&service), service.signer.clone());
+    let busy = move || restoring.upgrade().is_none_or(|service| service.keep.is_restoring());
+    memory::hourly(&service.memory, busy, Rc::new(move || signer.kept()));
     ipc::endpoint::serve(events, move |incoming| {
         let service = Rc::clone(&handler);
         async move { service.answer(incoming).await }
@@ -71,7 +76,8 @@ impl Service {
         let clearing = erase::Clearing::new(&directory);
         clearing.go_on(&replica, &writer);
         let (bindings, gathering, keep) = (Bindings::default(), Gathering::default(), Keep::default());
-        Service { replica, writer, journals, signer, search, bindings, directory, names, gathering, keep, clearing }
+        let memory = Memory::new(replica.clone(), writer.clone(), clearing.clone(), Arc::new(contents::now));
+        Service { replica, writer, journals, signer, search, bindings, directory, names, gathering, keep, clearing, memory }
     }
 
     async fn answer(&self, incoming: Incoming) {
@@ -162,6 +168,10 @@ impl Service {
             Ok(Request::ListFiles(request)) => read::<wire::ListFiles>(incoming, volumes::list(names, who.0, &request)).await,
             Ok(Request::Search(request)) => read::<wire::Search>(incoming, self.search.find(request)).await,
             Ok(Request::Reindex(_)) => read::<wire::Reindex>(incoming, self.search.reindex()).await,
+            Ok(Request::ListMemory(request)) => read::<wire::ListMemory>(incoming, self.memory.list(request)).await,
+            Ok(Request::QueryMemory(request)) => read::<wire::QueryMemory>(incoming, self.memory.query(request)).await,
+            Ok(Request::ShowMemory(request)) => read::<wire::ShowMemory>(incoming, self.memory.show(request)).await,
+            Ok(Request::RunMemory(_)) => self.write::<wire::RunMemory>(incoming, self.memory.run()).await,
             Ok(Request::UploadStatus(request)) => {
                 read::<wire::UploadStatus>(incoming, async { contents::status(replica, request) }).await;
             }

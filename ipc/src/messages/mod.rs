@@ -13,6 +13,7 @@ pub mod crypto;
 pub mod inspect;
 pub mod instance;
 pub mod llm;
+pub mod memory;
 pub mod start;
 pub mod storage;
 pub mod supervisor;

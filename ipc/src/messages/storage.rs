@@ -2,7 +2,7 @@
 
 use bincode::{Decode, Encode};
 
-pub use super::{backup::*, inspect::*, sync::*, volumes::*};
+pub use super::{backup::*, inspect::*, memory::*, sync::*, volumes::*};
 use super::{
     chat::{Attached, Author, Message, Usage},
     common::{Chunk, Done},
@@ -56,6 +56,10 @@ crate::service! {
         65 TakePack -> TookPack, up Chunk;
         66 EndRestore -> Restored;
         67 Export -> Exported, down ExportPiece;
+        68 ListMemory -> MemoryListed;
+        69 QueryMemory -> MemoryFound;
+        70 ShowMemory -> MemoryShown;
+        71 RunMemory -> MemoryMoved;
     }
 }
 

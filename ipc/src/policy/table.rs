@@ -63,6 +63,10 @@ policy! {
     Cli     -> storage::TakePack:               KIB,                  1,     500,     600,  NONE;
     Cli     -> storage::EndRestore:             KIB,                  1,      10,    3600,  NONE;
     Cli     -> storage::Export:                 KIB,                  1,       5,   86400,  PRIVATE;
+    Cli     -> storage::ListMemory:             KIB,                  2,     100,      30,  PRIVATE;
+    Cli     -> storage::QueryMemory:            16 * KIB,             2,     100,      30,  PRIVATE;
+    Cli     -> storage::ShowMemory:             KIB,                  2,     100,      30,  PRIVATE;
+    Cli     -> storage::RunMemory:              KIB,                  1,      10,    3600,  NONE;
     Cli     -> agent::Take:                     MIB,                  4,      20,    3600,  BOTH;
     Cli     -> agent::ListSkills:               KIB,                  2,      50,      30,  NONE;
     Cli     -> agent::ShowSkill:                KIB,                  2,      50,      30,  NONE;
@@ -119,6 +123,7 @@ policy! {
     Agent   -> storage::GetAttachment:          KIB,                  4,     100,      60,  BOTH;
     Agent   -> storage::ReadFile:               4 * KIB,              4,     500,      60,  PRIVATE;
     Agent   -> storage::ListFiles:              4 * KIB,              4,     500,      30,  PRIVATE;
+    Agent   -> storage::QueryMemory:            16 * KIB,             2,      20,      30,  BOTH;
     Agent   -> llm::Complete:                   MIB,                  4,      20,    1800,  UNTRUSTED;
     Agent   -> code::Run:                       MIB,                  4,      20,     330,  UNTRUSTED, fresh;
 

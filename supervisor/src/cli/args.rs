@@ -14,7 +14,7 @@ pub use place::{PlaceAction, PlaceArgs};
 pub use tend::{Flight, Log, Tail};
 pub use vol::{Layers, ObjectsArgs, Vol, VolAction};
 
-use super::{instance::InstanceArgs, search::SearchArgs};
+use super::{instance::InstanceArgs, memory::MemoryArgs, search::SearchArgs};
 use crate::levels::Levels;
 
 /// A person's own AI operating system, on their own machine.
@@ -84,6 +84,8 @@ pub enum Command {
     Search(SearchArgs),
     /// Make the search index again from what is kept
     Reindex,
+    /// What was done lately and learned from it: list it, ask it, see what moves with time
+    Memory(MemoryArgs),
     /// List skills, show one, add or remove your own
     Skills(Skills),
     /// List, read and write files of volumes, and see and bring back what they were

@@ -16,6 +16,7 @@ mod flight;
 mod history;
 mod instance;
 mod look;
+mod memory;
 mod models;
 mod objects;
 mod place;
@@ -116,6 +117,7 @@ async fn with_session(session: &Session, common: &Common, command: Command) -> O
         Command::Instance(args) => instance::instance(session, common, args).await,
         Command::Search(args) => search::search(session, common, args).await,
         Command::Reindex => search::reindex(session, common).await,
+        Command::Memory(args) => memory::memory(session, common, args).await,
         Command::Skills(args) => skills::skills(session, common, args).await,
         Command::Vol(args) => vol::vol(session, common, args).await,
         Command::Place(args) => place::place(session, args, common.json).await,

@@ -18,7 +18,7 @@ use ipc::{
     id::ConversationId,
     messages::storage::{Erase, EraseWhat, Erased},
 };
-use replica::{Draft, Replica};
+use replica::{Draft, Replica, Snapshot, body};
 
 use crate::{
     contents,
@@ -49,9 +49,18 @@ pub(crate) async fn erase(
         EraseWhat::File(path) => of_file(replica, volumes::erasable(replica, role, path)?)?,
     };
     let Some((entity, draft)) = draft else { return Err(nothing(&request.what)) };
-    let events = replica.snapshot().and_then(|snapshot| snapshot.bodies_of(&entity)).map_err(|error| refusal(&error))?;
+    let mut drafts = vec![draft];
+    let mut entities = vec![entity];
+    if matches!(request.what, EraseWhat::Conversation(_)) {
+        // What the memory says of it goes with it, also what other devices made of it and have not told yet.
+        let memory = body::memory_of(&entity);
+        drafts.push(Draft::erase_entity(memory, None));
+        entities.push(memory);
+    }
+    let count = |snapshot: Snapshot<'_>| entities.iter().map(|entity| snapshot.bodies_of(entity)).sum::<Result<u64, _>>();
+    let events = replica.snapshot().and_then(count).map_err(|error| refusal(&error))?;
     clearing.begin().map_err(|error| refusal(&error.into()))?;
-    writer.append(draft).await?;
+    writer.append_all(drafts, Vec::new()).await?;
     let chunks = contents::collect_now(replica, writer).await?;
     clearing.overwrite(writer);
     tracing::info!(events, chunks, "erased");
@@ -114,7 +123,8 @@ impl Clearing {
         Clearing { mark: directory.join(MARK), erasures: Rc::default() }
     }
 
-    fn begin(&self) -> io::Result<()> {
+    /// Something is about to be erased.
+    pub(crate) fn begin(&self) -> io::Result<()> {
         self.erasures.set(self.erasures.get() + 1);
         fs::File::create(&self.mark)?.sync_all()?;
         self.mark.parent().map_or(Ok(()), |directory| fs::File::open(directory)?.sync_all())
@@ -134,7 +144,7 @@ impl Clearing {
     }
 
     /// Overwrites what lies on free pages, when the writing thread has done what waits for it.
-    fn overwrite(&self, writer: &WriterHandle) {
+    pub(crate) fn overwrite(&self, writer: &WriterHandle) {
         let (clearing, writer, erasures) = (self.clone(), writer.clone(), self.erasures.get());
         actix::spawn(async move {
             match writer.run(|writer| writer.overwrite_free()).await {

@@ -38,6 +38,13 @@ pub(crate) struct Keep {
     damage: RefCell<Damage>,
 }
 
+impl Keep {
+    /// A point is being put back, and nothing else is to be written before that is done.
+    pub(crate) fn is_restoring(&self) -> bool {
+        self.point.borrow().is_some()
+    }
+}
+
 /// What is damaged.
 #[derive(Clone, Default)]
 struct Damage {

@@ -21,6 +21,8 @@ mod snippet;
 mod tests;
 mod tokens;
 
+pub(crate) use tokens::Tokens;
+
 use std::{
     path::Path,
     sync::{Arc, Mutex, OnceLock, mpsc},
