@@ -4,7 +4,7 @@ use std::{future::Future, path::PathBuf, rc::Rc, sync::Arc};
 
 use actix::Addr;
 use ipc::{
-    Instance, Refusal, Role,
+    Code, Instance, Refusal, Role,
     endpoint::{Events, Incoming, Reply},
     id::ConversationId,
     messages::{
@@ -171,7 +171,7 @@ impl Service {
             Ok(Request::ListMemory(request)) => read::<wire::ListMemory>(incoming, self.memory.list(request)).await,
             Ok(Request::QueryMemory(request)) => read::<wire::QueryMemory>(incoming, self.memory.query(request)).await,
             Ok(Request::ShowMemory(request)) => read::<wire::ShowMemory>(incoming, self.memory.show(request)).await,
-            Ok(Request::RunMemory(_)) => self.write::<wire::RunMemory>(incoming, self.memory.run()).await,
+            Ok(Request::RunMemory(_)) => self.write::<wire::RunMemory>(incoming, self.move_memory()).await,
             Ok(Request::UploadStatus(request)) => {
                 read::<wire::UploadStatus>(incoming, async { contents::status(replica, request) }).await;
             }
@@ -317,6 +317,14 @@ impl Service {
         let recover = Recover { conversation: Some(conversation) };
         let left = self.journals.send(recover).await.map_err(|error| ours("read the journal", &error))?;
         conversations::close_left(&self.writer, &self.journals, left).await
+    }
+
+    /// Does the jobs of the memory, but not into what is being put back.
+    async fn move_memory(&self) -> Result<wire::MemoryMoved, Refusal> {
+        if self.keep.is_restoring() {
+            return Err(Refusal::new(Code::Busy, "a backup is being put back; the memory moves when that is done"));
+        }
+        self.memory.run().await
     }
 
     fn counts(&self) -> Result<Counts, Refusal> {

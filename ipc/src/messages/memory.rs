@@ -169,7 +169,7 @@ pub struct RunMemory;
 /// What was moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct MemoryMoved {
-    /// Entries that were erased because of what the person erased.
+    /// Events of the memory that were erased, because of what the person erased.
     pub forgotten: u64,
     /// Entries that were made.
     pub made: u64,

@@ -245,7 +245,7 @@ async fn run(session: &Session, as_json: bool) -> Outcome {
         return Ok(words::say("Everything is where it belongs.")?);
     }
     let said = [
-        (forgotten, "forgotten, because what they say was erased"),
+        (forgotten, "things forgotten, because what they were made of was erased"),
         (made, "entries made"),
         (consolidated, "traces they were made of"),
         (archived, "traces archived"),

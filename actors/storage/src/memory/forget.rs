@@ -63,6 +63,7 @@ fn with_trace(
         let Some(Body::Experience(made)) = ledger::read(snapshot, first)? else { continue };
         if made.traces.contains(&TraceId(*trace)) {
             entries.push(*id);
+            step.moved.forgotten += events.len() as u64;
             step.drafts.extend(events.iter().map(|event| Draft::erase_event(memory_of(conversation), *event)));
             let others = made.traces.iter().filter(|TraceId(other)| other != trace);
             moved.extend(others.map(|TraceId(other)| lifecycle::move_trace(other, Life::Active)));
@@ -70,12 +71,12 @@ fn with_trace(
     }
     for (event, (_, items)) in ledger.bundles.iter().filter(|(_, (of, _))| of == conversation) {
         if items.iter().any(|item| entries.contains(item)) {
+            step.moved.forgotten += 1;
             step.drafts.push(Draft::erase_event(memory_of(conversation), *event));
             let others = items.iter().filter(|item| !entries.contains(item));
             moved.extend(others.map(|item| lifecycle::move_entry(item, Tier::Archived)));
         }
     }
-    step.moved.forgotten += entries.len() as u64;
     if !moved.is_empty() {
         step.drafts.push(lifecycle::moves(conversation, moved));
     }

@@ -34,7 +34,7 @@ fn the_most_alike_come_first_and_no_more_than_three() {
         world.enter(9, "plan", 0).await;
         let newest = world.memory.query(QueryMemory { question: "plan".to_owned() }).await.expect("an answer");
         assert_eq!((newest.items[0].entry.at_ms, newest.items.len()), (world.now(), 3));
-        assert_eq!(world.query("東京").await[0].0, "東京都へ行く");
+        assert_eq!(world.query("東京都").await, [found("東京都へ行く", 471)]);
         assert_eq!(world.query("nothing alike").await, []);
         assert_eq!(world.query("!?").await, []);
         for wrong in [String::new(), "a".repeat(MAX_MEMORY_QUESTION + 1)] {

@@ -66,7 +66,7 @@ fn with_one_trace_goes_what_was_made_of_it_and_the_rest_is_made_anew() {
         world.writer.append(Draft::erase_event(CHAT, erased.id)).await.expect("erased");
         let world = world.restart();
         let moved = world.run().await;
-        assert_eq!((moved.forgotten, moved.made, moved.consolidated), (1, 1, 9));
+        assert_eq!((moved.forgotten, moved.made, moved.consolidated), (2, 1, 9), "an entry and a bundle");
         assert_eq!(world.saying(CANARY), 0);
         let counts = MemoryCounts { archived: 19, archived_entries: 2, compressed_entries: 2, ..MemoryCounts::default() };
         assert_eq!(world.counts().await, counts);
