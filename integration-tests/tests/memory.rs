@@ -87,7 +87,7 @@ fn ten_turns_become_an_entry_that_is_found_again_and_goes_with_its_conversation(
 
     let found = memory(&home, &["query", "count", "herons", "of", "the", "lake"]);
     assert_eq!((found.as_array().unwrap().len(), &found[0]["id"]), (1, &json!(id)));
-    assert!(found[0]["similarity"].as_f64().unwrap() > 0.9, "{found:#}");
+    assert!(found[0]["similarity"].as_f64().unwrap() > 0.8, "{found:#}");
     assert!(home.run(["memory", "query", "map", "of", "region"]).good().contains("Draw the map of region"));
     assert_eq!(memory(&home, &["query", "something else entirely"]), json!([]));
     assert!(home.run(["memory", "show", "00"]).bad(3).contains("memory ls"));
