@@ -126,10 +126,9 @@ impl Ledger {
                 self.changed.insert(made.conversation);
             }
             Some(Body::Bundle(bundle)) if memory_of(&bundle.conversation) == entity => {
-                if self.talk(&bundle.conversation).is_some() {
-                    let items = bundle.items.iter().map(|item| item.id).collect();
-                    self.bundles.insert(event, (bundle.conversation, items));
-                }
+                let Some(_) = self.talk(&bundle.conversation) else { return };
+                let items = bundle.items.iter().map(|item| item.id).collect();
+                self.bundles.insert(event, (bundle.conversation, items));
             }
             Some(Body::Erase(erase)) => self.take_erasure(&erase),
             _ => {}
