@@ -9,7 +9,7 @@ use insta::assert_snapshot;
 use ipc::event::{Clock, EventHeader};
 use replica::{
     Conversation, Draft, File, Snapshot, Table,
-    body::Body,
+    body::{Body, Bundle},
     engine::Engine as _,
     state::{Act, Node, State, Value},
 };
@@ -224,6 +224,8 @@ fn tables(device: &Device, authors: &[[u8; 32]]) -> String {
 #[test]
 fn every_row_of_a_story() {
     let (mut one, mut two) = (Device::new(1), Device::new(2));
+    // What the memory keeps has the identity it names, and no view.
+    let bundle = Bundle { id: [0x41; 16], conversation: [1; 16], month: 24_300, items: Vec::new() };
     one.append(&begin(1, "Plans"));
     one.tick(5);
     one.append(&say(1, 1, "hello"));
@@ -235,6 +237,7 @@ fn every_row_of_a_story() {
     two.append(&rename(1, "Plans for June"));
     two.append(&file(0x20, b"more bytes"));
     two.append(&Draft { entity: [1; 16], body: Body::Unknown(999), once: None });
+    two.append(&Draft { entity: [0x40; 16], body: Body::Bundle(bundle), once: Some([0x41; 16]) });
     two.change(0x30, vec![on(&["chat"], Act::Set(Value::Reference([1; 16]))), on(&["seen"], Act::Increment(2))]);
     let erased = one.append(&say(1, 2, "not for long"));
     one.append(&Draft::erase_event([1; 16], erased.id));
