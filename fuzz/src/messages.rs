@@ -41,7 +41,8 @@ lines! {
         PutAttachment GetAttachment WriteFile ReadFile ListFiles RemoveFile Follow Statistics BindAgent ReleaseAgent
         Search Reindex UploadStatus CommitFiles ListVersions ReadVersion RollBack FindFile GlobFiles ListFolder ListObjects
         FindObjects ShowObject ListHeads Measure Sync Carry Erase VerifyAll FindBackup BeginBackup NextPack EndBackup
-        OpenPoint TakePack EndRestore Export ListMemory QueryMemory ShowMemory RunMemory;
+        OpenPoint TakePack EndRestore Export ListMemory QueryMemory ShowMemory RunMemory MakeBranch ListBranches
+        CompareBranch MergeBranch EndBranch;
     5 crypto: Unlock Deploy Lock KeyStatus ReleaseStoreKey SignEvents Lend ReleaseApiKey ReleaseCacheKey UnlockAnew;
     6 llm: Complete ListModels;
     7 agent: Take ListSkills ShowSkill CheckSkill;

@@ -74,7 +74,7 @@ fn each_volume_takes_what_it_may() {
     }
     assert_eq!(cat(&home, &[shipped]), on_disk, "it is what it was");
     // What reads strangers' words has no way to write a file: there is no row for it.
-    let writes = ["WriteFile", "RemoveFile", "CommitFiles", "RollBack"];
+    let writes = ["WriteFile", "RemoveFile", "CommitFiles", "RollBack", "MakeBranch", "MergeBranch", "EndBranch"];
     for row in TABLE.iter().filter(|row| row.destination == Role::Storage && writes.contains(&row.name)) {
         assert!(matches!(row.source, Role::Cli | Role::Ui), "{row:?}");
     }

@@ -241,8 +241,8 @@ fn bytes_below(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
 fn no_name_content_message_or_pattern_lies_on_disk() {
     let home = Home::new();
     let serve = Serve::of(&home, home.command(["--log", "trace", "serve"]));
-    let canaries = ["quagmirefile", "xylophonewords", "zephyrnote", "kumquatteam", "walruspattern"];
-    let (name, content, note, team, pattern) = (canaries[0], canaries[1], canaries[2], canaries[3], canaries[4]);
+    let canaries = ["quagmirefile", "xylophonewords", "zephyrnote", "kumquatteam", "walruspattern", "obsidianbranch"];
+    let [name, content, note, team, pattern, branch] = canaries;
     let text = format!("{content} ").repeat(200);
     for volume in ["user".to_owned(), format!("team/{team}"), format!("project/{team}")] {
         let path = format!("{volume}/{name}/{name}.md");
@@ -251,6 +251,17 @@ fn no_name_content_message_or_pattern_lies_on_disk() {
         home.run(["vol", "diff", &path]).good();
         home.run(["vol", "rollback", &path, "~1", "-m", note]).good();
         home.run(["vol", "mv", &path, &format!("{path}.{name}"), "-m", note]).good();
+    }
+    for volume in ["user".to_owned(), format!("team/{team}")] {
+        let (side, path) = (format!("{volume}@{branch}"), format!("{name}/{name}.md"));
+        home.command(["vol", "write", "-", &format!("{volume}/{path}"), "-m", note]).input(&text).run().good();
+        home.run(["vol", "branch", &side]).good();
+        home.command(["vol", "write", "-", &format!("{side}/{path}"), "-m", note]).input(content).run().good();
+        home.run(["vol", "branch"]).good();
+        home.run(["vol", "merge", &side, "-m", note]).good();
+        home.command(["vol", "write", "-", &format!("{side}/{path}")]).input(&text).run().good();
+        home.run(["vol", "branch", "-d", &side]).bad(3);
+        home.run(["vol", "branch", "-d", &side, "--force"]).good();
     }
     home.run(["vol", "glob", &format!("user/*{pattern}*")]).good();
     home.run(["vol", "cat", &format!("user/{pattern}")]).bad(3);

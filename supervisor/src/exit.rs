@@ -16,6 +16,8 @@ pub const SERVER: u8 = 5;
 pub const DATA: u8 = 9;
 /// Another Lamos has the data directory, or none is running.
 pub const ELSEWHERE: u8 = 10;
+/// Two sides of a merge do not fit together.
+pub const CONFLICT: u8 = 11;
 /// The person stopped it.
 pub const STOPPED: u8 = 130;
 /// Who read the output has closed it.

@@ -5,7 +5,7 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::{blobs::Blob, state::Change};
+use crate::{blobs::Blob, branches::BranchBody, state::Change};
 
 mod experience;
 
@@ -33,6 +33,8 @@ pub const BUNDLE: u16 = 13;
 pub const ERASE: u16 = 20;
 /// The state of an entity changes.
 pub const CHANGE: u16 = 21;
+/// A branch of a volume begins, is merged or ends.
+pub const BRANCH: u16 = 22;
 
 /// What erasures are about: an entity of their own, so that what they erase cannot take their own key with it. It and
 /// what is kept under [`ERASE`] cannot be erased.
@@ -221,6 +223,38 @@ pub struct Commit {
     /// What the person says about it; may be empty.
     #[n(1)]
     pub message: String,
+    /// What it was merged from, if it was.
+    #[n(2)]
+    pub merge: Option<Merge>,
+}
+
+/// What a version of a file is made of that a merge wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Merge {
+    /// What was merged, as in `user@draft`.
+    #[n(0)]
+    pub from: String,
+    /// What it was merged into, as in `user`.
+    #[n(1)]
+    pub into: String,
+    /// The version of the file there before; `None` if it never was there.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub ours: Option<[u8; 32]>,
+    /// The version that was merged.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub theirs: Option<[u8; 32]>,
+}
+
+/// Where a version of a file stands that was written on a branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct OnBranch {
+    /// Which of the branches that had this name one after the other.
+    #[n(0)]
+    pub generation: u64,
+    /// The version of its base that it lies over, and is compared with when it is merged; `None` if there is none. What its
+    /// writer saw stands here, so that a fork point that another device moved at the same time makes no difference.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub over: Option<[u8; 32]>,
 }
 
 /// The body of [`FILE`].
@@ -238,6 +272,9 @@ pub struct FileBody {
     /// What it was written with.
     #[n(6)]
     pub commit: Option<Commit>,
+    /// Where it stands on a branch.
+    #[n(7)]
+    pub branch: Option<OnBranch>,
 }
 
 /// What a file or an attachment holds.
@@ -274,7 +311,7 @@ impl FileBody {
     /// A file with this content, written by itself.
     pub fn new(path: String, content: Content) -> FileBody {
         let (bytes, blob) = content.parts();
-        FileBody { path, bytes, blob, commit: None }
+        FileBody { path, bytes, blob, commit: None, branch: None }
     }
 
     /// What it holds.
@@ -315,6 +352,16 @@ pub struct FileRemoved {
     /// What it was removed with.
     #[n(6)]
     pub commit: Option<Commit>,
+    /// Where it stands on a branch.
+    #[n(7)]
+    pub branch: Option<OnBranch>,
+}
+
+impl FileRemoved {
+    /// A file that is removed by itself.
+    pub fn new(path: String) -> FileRemoved {
+        FileRemoved { path, commit: None, branch: None }
+    }
 }
 
 /// The body of [`ERASE`]: one event, or an entity with all its events.
@@ -357,6 +404,8 @@ pub enum Body {
     Erase(Erase),
     /// See [`CHANGE`].
     Change(Change),
+    /// See [`BRANCH`].
+    Branch(BranchBody),
     /// A kind that a newer program wrote.
     Unknown(u16),
 }
@@ -375,6 +424,7 @@ impl Body {
             | Body::Experience(_)
             | Body::Bundle(_)
             | Body::Change(_)
+            | Body::Branch(_)
             | Body::Erase(_)
             | Body::Unknown(_) => None,
         }
@@ -448,6 +498,7 @@ bodies! {
     Bundle = BUNDLE;
     Erase = ERASE;
     Change = CHANGE;
+    Branch = BRANCH;
 }
 
 impl Body {
@@ -534,14 +585,14 @@ mod tests {
         let file = || FileBody::new("user/a".into(), Content::Bytes(vec![7]));
         let written = Body::File(file());
         assert_eq!(written.to_bytes(), [&[0x82, 0x66][..], b"user/a", &[0x41, 7]].concat());
-        let removed = Body::FileRemoved(FileRemoved { path: "user/a".into(), commit: None });
+        let removed = Body::FileRemoved(FileRemoved::new("user/a".into()));
         assert_eq!(removed.to_bytes(), [&[0x81, 0x66][..], b"user/a"].concat());
-        let commit = Some(Commit { id: [1; 16], message: "why".into() });
+        let commit = Some(Commit { id: [1; 16], message: "why".into(), merge: None });
         for body in [
             written,
             removed,
             Body::File(FileBody { commit: commit.clone(), ..file() }),
-            Body::FileRemoved(FileRemoved { path: "user/a".into(), commit }),
+            Body::FileRemoved(FileRemoved { commit, ..FileRemoved::new("user/a".into()) }),
         ] {
             assert_eq!(Body::from_bytes(body.kind(), &body.to_bytes()), Some(body));
         }

@@ -4,8 +4,10 @@
 
 use crate::{
     Damage, ReplicaError, Snapshot,
+    body::OnBranch,
+    branches::{Branch, Seen},
     engine::all,
-    fold::{CONVERSATIONS, FILES, STATES},
+    fold::{BRANCHES, CONVERSATIONS, FILES, STATES},
     log,
     state::State,
     tables::Table,
@@ -57,10 +59,22 @@ impl Snapshot<'_> {
         }
         for row in all(txn, Table::File)? {
             let (entity, bytes) = row?;
-            let File { path, length, position, changed, author } = self.open(FILES, entity, bytes)?;
+            let File { path, length, position, changed, author, sequence: _, branch } = self.open(FILES, entity, bytes)?;
             let content = if position == 0 { [0; 32] } else { self.id_at(position)? };
             let numbers = [length, changed].map(u64::to_le_bytes);
             digest.row("file", &[entity, path.as_bytes(), &content, numbers.as_flattened(), &author]);
+            if let Some(OnBranch { generation, over }) = branch {
+                digest.row("on branch", &[entity, &generation.to_le_bytes(), &over.unwrap_or_default()]);
+            }
+        }
+        for row in all(txn, Table::Branch)? {
+            let (entity, bytes) = row?;
+            let Branch { name, generation, ended, fork, begun, forked, ended_at } = self.open(BRANCHES, entity, bytes)?;
+            let numbers = [generation, ended, begun, forked, ended_at].map(u64::to_le_bytes);
+            digest.row("branch", &[entity, name.as_bytes(), numbers.as_flattened()]);
+            for Seen { author, sequence } in fork {
+                digest.row("fork point", &[entity, &author, &sequence.to_le_bytes()]);
+            }
         }
         for row in all(txn, Table::State)? {
             let (entity, bytes) = row?;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     Replica, ReplicaError,
     body::{self, Body},
+    branches::Branch,
     engine::{Reading, keys, prefix},
     log::{Recorded, position},
     state::{Change, Folding, State, Step},
@@ -25,6 +26,7 @@ pub enum By {
 
 pub(crate) const CONVERSATIONS: &str = "conversations";
 pub(crate) const FILES: &str = "files";
+pub(crate) const BRANCHES: &str = "branches";
 pub(crate) const STATES: &str = "states";
 
 /// A conversation as it stands in a transaction.
@@ -53,6 +55,12 @@ impl Batch<'_> {
                 let mut file = self.file(entity)?.unwrap_or_default();
                 file.fold(event, body);
                 self.put_view(Table::File, FILES, entity, &file)
+            }
+            Body::Branch(body) => {
+                let mut branch: Branch =
+                    self.replica.view(self.txn.reading(), Table::Branch, BRANCHES, entity)?.unwrap_or_default();
+                branch.fold(event, body);
+                self.put_view(Table::Branch, BRANCHES, entity, &branch)
             }
             Body::Change(change) => {
                 let state: Option<State> = self.replica.view(self.txn.reading(), Table::State, STATES, entity)?;
@@ -143,6 +151,7 @@ impl Batch<'_> {
         events.sort_by_key(|event| (event.header.clock, event.header.author));
         let mut conversation: Option<Conversation> = None;
         let mut file: Option<File> = None;
+        let mut branch: Option<Branch> = None;
         let mut states = Folding::default();
         for event in &events {
             let record = match self.replica.record(self.txn.reading(), event.position) {
@@ -158,6 +167,7 @@ impl Batch<'_> {
             let Some(record) = record else { continue };
             match &record.body {
                 Body::File(_) | Body::FileRemoved(_) => file.get_or_insert_default().fold(event, &record.body),
+                Body::Branch(body) => branch.get_or_insert_default().fold(event, body),
                 Body::Change(_) | Body::Experience(_) | Body::Bundle(_) => {}
                 Body::Erase(_) if *entity == body::ERASURES => {}
                 Body::Erase(_) | Body::Unknown(_) => self.txn.put(Table::Unknown, &event.position.to_be_bytes(), &[])?,
@@ -172,6 +182,9 @@ impl Batch<'_> {
         }
         if let Some(view) = file {
             self.put_view(Table::File, FILES, entity, &view)?;
+        }
+        if let Some(view) = branch {
+            self.put_view(Table::Branch, BRANCHES, entity, &view)?;
         }
         if states.changes > 0 {
             self.put_state(entity, &states.end()?)?;
@@ -196,7 +209,7 @@ impl Batch<'_> {
             }
             Err(error) => return Err(error),
         }
-        for table in [Table::Conversation, Table::File, Table::State] {
+        for table in [Table::Conversation, Table::File, Table::Branch, Table::State] {
             self.wipe(table, entity)?;
         }
         for key in keys(self.txn.reading(), Table::Message, entity)? {

@@ -13,6 +13,7 @@
 pub mod backup;
 pub mod blobs;
 pub mod body;
+pub mod branches;
 pub mod chum;
 mod clock;
 pub mod engine;

@@ -6,8 +6,9 @@ use std::ops::Bound;
 
 use crate::{
     Replica, ReplicaError, Snapshot, StoreKeys,
+    branches::Branch,
     engine::{Reading, all},
-    fold::{CONVERSATIONS, FILES, STATES},
+    fold::{BRANCHES, CONVERSATIONS, FILES, STATES},
     log::{self, Recorded},
     parcel::{Unfit, Verified, is_signed},
     sealed,
@@ -80,6 +81,7 @@ impl Snapshot<'_> {
     pub fn verify_views(&self) -> Result<Vec<(&'static str, [u8; 16])>, ReplicaError> {
         let mut wrong = self.unopened::<Conversation>(Table::Conversation, CONVERSATIONS)?;
         wrong.extend(self.unopened::<File>(Table::File, FILES)?);
+        wrong.extend(self.unopened::<Branch>(Table::Branch, BRANCHES)?);
         wrong.extend(self.unopened::<State>(Table::State, STATES)?);
         Ok(wrong)
     }

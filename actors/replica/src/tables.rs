@@ -58,6 +58,8 @@ tables! {
     Message: "message";
     /// file `16` → sealed view
     File: "file";
+    /// branch `16` → sealed view
+    Branch: "branch";
     /// entity `16` → sealed view
     State: "state";
     /// target `16` ‖ source `16` ‖ by what `u8` → nothing
@@ -100,6 +102,7 @@ impl Table {
         Table::Recent,
         Table::Message,
         Table::File,
+        Table::Branch,
         Table::State,
         Table::Reference,
         Table::Refers,

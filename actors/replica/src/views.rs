@@ -3,7 +3,12 @@
 use ipc::event::Clock;
 use minicbor::{Decode, Encode};
 
-use crate::{Damage, ReplicaError, StoreKeys, body::Body, log::Recorded, sealed};
+use crate::{
+    Damage, ReplicaError, StoreKeys,
+    body::{Body, OnBranch},
+    log::Recorded,
+    sealed,
+};
 
 /// A conversation as it stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
@@ -71,6 +76,12 @@ pub struct File {
     /// Of two versions with one clock the greater author decides.
     #[cbor(n(4), with = "minicbor::bytes")]
     pub author: [u8; 32],
+    /// The number of that version among those of its author.
+    #[n(5)]
+    pub sequence: u64,
+    /// Where it stands on a branch.
+    #[n(6)]
+    pub branch: Option<OnBranch>,
 }
 
 impl File {
@@ -81,13 +92,16 @@ impl File {
             return;
         }
         (self.changed, self.author) = (clock, event.header.author);
+        self.sequence = event.header.sequence;
         match body {
             Body::File(file) => {
+                self.branch = file.branch;
                 self.path.clone_from(&file.path);
                 self.length = file.length();
                 self.position = event.position;
             }
             Body::FileRemoved(file) => {
+                self.branch = file.branch;
                 self.path.clone_from(&file.path);
                 self.length = 0;
                 self.position = 0;
@@ -174,7 +188,7 @@ mod tests {
                     let path = "user/a".to_owned();
                     let body = match length {
                         Some(length) => Body::File(FileBody::new(path, Content::Bytes(vec![0; *length]))),
-                        None => Body::FileRemoved(FileRemoved { path, commit: None }),
+                        None => Body::FileRemoved(FileRemoved::new(path)),
                     };
                     view.fold(&event(*clock, *author, clock * 4 + u64::from(*author)), &body);
                 }

@@ -212,7 +212,8 @@ impl Batch<'_> {
             Body::Message(_) | Body::Title(_) | Body::Trace(_) | Body::Attachment(_) => {
                 self.has_conversation(&draft.entity)?.then_some(()).ok_or(Refused::NoConversation)
             }
-            Body::FileRemoved(_) => {
+            // On a branch, what is removed may lie in its base.
+            Body::FileRemoved(ref removed) if removed.branch.is_none() => {
                 let there = self.file(&draft.entity)?.is_some_and(|file| file.position != 0);
                 there.then_some(()).ok_or(Refused::NoFile)
             }

@@ -18,14 +18,14 @@ fn open() -> (tempfile::TempDir, Replica) {
 }
 
 fn file(entity: u8, text: &str) -> Draft {
-    let commit = Some(Commit { id: [9; 16], message: text.to_owned() });
+    let commit = Some(Commit { id: [9; 16], message: text.to_owned(), merge: None });
     let body =
         Body::File(FileBody { commit, ..FileBody::new(format!("user/{entity}"), Content::Bytes(text.as_bytes().to_vec())) });
     Draft { entity: [entity; 16], body, once: None }
 }
 
 fn removed(entity: u8) -> Draft {
-    let body = Body::FileRemoved(FileRemoved { path: format!("user/{entity}"), commit: None });
+    let body = Body::FileRemoved(FileRemoved::new(format!("user/{entity}")));
     Draft { entity: [entity; 16], body, once: None }
 }
 

@@ -198,11 +198,7 @@ fn files_are_written_listed_replaced_and_removed() {
     assert_eq!(list("user/", "user/a", 1), [("user/b".into(), 2)]);
     let content = |path: &str| replica.snapshot().unwrap().file(&entity(path)).unwrap();
     assert_eq!((content("user/b"), content("user/a"), content("user/z")), (Some(b"22".to_vec()), Some(vec![]), None));
-    let remove = |path: &str| Draft {
-        entity: entity(path),
-        body: Body::FileRemoved(FileRemoved { path: path.into(), commit: None }),
-        once: None,
-    };
+    let remove = |path: &str| Draft { entity: entity(path), body: Body::FileRemoved(FileRemoved::new(path.into())), once: None };
     append(&mut writer, &remove("user/a")).unwrap();
     assert_eq!(append(&mut writer, &remove("user/a")), Err(Refused::NoFile));
     assert_eq!((content("user/a"), list("user/", "", 9).len()), (None, 2));

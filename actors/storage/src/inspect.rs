@@ -12,7 +12,8 @@ use ipc::{
 };
 use replica::{
     Listed, Replica, Which,
-    body::{self, Body, Commit, Part},
+    body::{self, Body, Commit, Merge, OnBranch, Part},
+    branches::Seen,
 };
 
 use crate::{errors::refusal, volumes::names::Names};
@@ -113,9 +114,22 @@ fn fields(body: &Body) -> Vec<(String, String)> {
     };
     let word = |value: &dyn Debug| format!("{value:?}").to_lowercase();
     let commit = |commit: &Option<Commit>, say: &mut dyn FnMut(&str, &dyn ToString)| {
-        if let Some(Commit { id, message }) = commit {
+        if let Some(Commit { id, message, merge }) = commit {
             say("commit", &hex(id));
             say("message", message);
+            if let Some(Merge { from, into, ours, theirs }) = merge {
+                say("merged from", from);
+                say("merged into", into);
+                for parent in [ours, theirs].into_iter().flatten() {
+                    say("parent", &hex(parent));
+                }
+            }
+        }
+    };
+    let on_branch = |branch: &Option<OnBranch>, say: &mut dyn FnMut(&str, &dyn ToString)| {
+        if let Some(OnBranch { generation, over }) = branch {
+            say("generation", generation);
+            say("over", &over.map_or("nothing".to_owned(), |over| hex(&over)));
         }
     };
     match body {
@@ -153,11 +167,26 @@ fn fields(body: &Body) -> Vec<(String, String)> {
         Body::File(file) => {
             say("path", &file.path);
             say("length", &file.length());
+            on_branch(&file.branch, &mut say);
             commit(&file.commit, &mut say);
         }
         Body::FileRemoved(removed) => {
             say("path", &removed.path);
+            on_branch(&removed.branch, &mut say);
             commit(&removed.commit, &mut say);
+        }
+        Body::Branch(branch) => {
+            say("branch", &branch.name);
+            say("generation", &branch.generation);
+            say("act", &word(&branch.act));
+            for Seen { author, sequence } in &branch.fork {
+                say("has seen", &format!("{sequence} of {}", hex(author)));
+            }
+            if let Some(counts) = &branch.counts {
+                say("written", &counts.written);
+                say("removed", &counts.removed);
+            }
+            commit(&branch.commit, &mut say);
         }
         Body::Erase(erase) => {
             say("erased", &hex(&erase.entity));

@@ -27,7 +27,14 @@ use crate::{
     search::Search,
     signer::Signer,
     sync,
-    volumes::{self, commit::Gathering, history, names::Names, walk},
+    volumes::{
+        self,
+        branches::{compare, manage, merge},
+        commit::Gathering,
+        history,
+        names::Names,
+        walk,
+    },
     writer::WriterHandle,
 };
 
@@ -191,6 +198,23 @@ impl Service {
             }
             Ok(Request::RollBack(request)) => {
                 self.write::<wire::RollBack>(incoming, history::roll_back(replica, writer, who.0, request)).await;
+            }
+            Ok(Request::MakeBranch(request)) => {
+                self.write::<wire::MakeBranch>(incoming, manage::make(replica, writer, who.0, request)).await;
+            }
+            Ok(Request::ListBranches(request)) => {
+                read::<wire::ListBranches>(incoming, manage::list(names, who.0, &request)).await;
+            }
+            Ok(Request::CompareBranch(request)) => {
+                read::<wire::CompareBranch>(incoming, compare::compare(names, who.0, &request)).await;
+            }
+            Ok(Request::MergeBranch(request)) => {
+                let mut reply = incoming.reply::<wire::MergeBranch>();
+                let result = merge::merge(names, writer, &self.gathering, request, &mut reply).await;
+                self.kept(reply, result);
+            }
+            Ok(Request::EndBranch(request)) => {
+                self.write::<wire::EndBranch>(incoming, manage::end(names, writer, who.0, request)).await;
             }
             Ok(Request::FindFile(request)) => {
                 read::<wire::FindFile>(incoming, async { history::find(replica, who.0, &request) }).await;

@@ -1,5 +1,6 @@
-//! Files of volumes: writing one, reading one, and listing by a prefix. The rooms below have the rest.
+//! Files of volumes and of their branches: writing one, reading one, and listing by a prefix. The rooms below have the rest.
 
+pub(crate) mod branches;
 pub(crate) mod commit;
 mod glob;
 pub(crate) mod history;
@@ -17,16 +18,22 @@ use ipc::{
     messages::storage::{Appended, File, FileFound, Files, ListFiles, MAX_PAGE, ReadFile, RemoveFile, WriteFile},
 };
 use replica::{
-    Draft, Replica,
-    body::{Body, Content, FileBody, FileRemoved},
+    Draft, Refused, Replica,
+    body::{Body, Content, OnBranch},
 };
 
 use self::{
-    names::Names,
-    path::Kind,
+    branches::spot::Spot,
+    names::{Named, Names},
+    path::{Kind, VolumePath},
     rights::{Act, admit, allow, may},
 };
-use crate::{contents, convert::appended, errors::refusal, writer::WriterHandle};
+use crate::{
+    contents,
+    convert::appended,
+    errors::{refusal, refused},
+    writer::WriterHandle,
+};
 
 pub(crate) async fn write(
     replica: &Replica,
@@ -35,10 +42,19 @@ pub(crate) async fn write(
     reply: &mut Reply<WriteFile>,
 ) -> Result<Appended, Refusal> {
     let path = admit(reply.source().0, Act::Write, &request.path)?;
-    let (entity, path) = (path.entity(replica), path.into_whole());
+    let (spot, branch) = place(replica, path)?;
+    let entity = spot.entity();
     let mut taken = contents::take(replica, writer, entity, request.length, request.resume, reply).await?;
-    let body = Body::File(FileBody::new(path, taken.content()));
+    let body = Body::File(spot.written(taken.content(), branch));
     taken.keep(replica, writer, Draft { entity, body, once: None }).await.map(appended)
+}
+
+/// Where a file is written, and what stands with its version.
+fn place(replica: &Replica, path: VolumePath) -> Result<(Spot, Option<OnBranch>), Refusal> {
+    let snapshot = replica.snapshot().map_err(|error| refusal(&error))?;
+    let spot = Spot::find(replica, &snapshot, path)?;
+    let branch = spot.stamp(&snapshot)?;
+    Ok((spot, branch))
 }
 
 pub(crate) async fn read(replica: &Replica, request: ReadFile, reply: &Reply<ReadFile>) -> Result<FileFound, Refusal> {
@@ -46,7 +62,8 @@ pub(crate) async fn read(replica: &Replica, request: ReadFile, reply: &Reply<Rea
     let found = match path.shipped() {
         Some(bytes) => Some(Content::Bytes(bytes.to_vec())),
         None => {
-            replica.snapshot().and_then(|snapshot| snapshot.content(&path.entity(replica))).map_err(|error| refusal(&error))?
+            let snapshot = replica.snapshot().map_err(|error| refusal(&error))?;
+            Spot::find(replica, &snapshot, path.clone())?.content(&snapshot)?
         }
     };
     let content = found.ok_or_else(|| Refusal::new(Code::NotFound, format!("there is no file {:?}", path.whole())))?;
@@ -57,12 +74,22 @@ pub(crate) async fn read(replica: &Replica, request: ReadFile, reply: &Reply<Rea
 
 /// The thing that the events of a file are about which this role may erase.
 pub(crate) fn erasable(replica: &Replica, role: Role, path: &str) -> Result<[u8; 16], Refusal> {
-    Ok(admit(role, Act::Write, path)?.entity(replica))
+    let path = admit(role, Act::Write, path)?;
+    let snapshot = replica.snapshot().map_err(|error| refusal(&error))?;
+    Ok(Spot::find_past(replica, &snapshot, path)?.entity())
 }
 
 pub(crate) async fn list(names: &Names, role: Role, request: &ListFiles) -> Result<Files, Refusal> {
     let limit = usize::from(request.limit.clamp(1, MAX_PAGE));
     let ListFiles { prefix, after, .. } = request;
+    let to_wire = |named: Named| File { path: named.path, length: named.length, changed_ms: Clock(named.changed).millis() };
+    if let Some(branch) = path::branch_of(prefix)? {
+        allow(role, Act::List, branch.kind, prefix)?;
+        let mut page = names.page(prefix, Bound::Excluded(after), limit + 1).await?;
+        let more = page.len() > limit;
+        page.truncate(limit);
+        return Ok(Files { items: page.into_iter().map(to_wire).collect(), more });
+    }
     if let Some(kind) = Kind::of(prefix).filter(|_| prefix.contains('/')) {
         allow(role, Act::List, kind, prefix)?;
     }
@@ -75,11 +102,7 @@ pub(crate) async fn list(names: &Names, role: Role, request: &ListFiles) -> Resu
             _ => continue,
         };
         let page = names.page(lead, Bound::Excluded(after), limit + 1 - items.len()).await?;
-        items.extend(page.into_iter().map(|named| File {
-            path: named.path,
-            length: named.length,
-            changed_ms: Clock(named.changed).millis(),
-        }));
+        items.extend(page.into_iter().map(to_wire));
     }
     let more = items.len() > limit;
     items.truncate(limit);
@@ -93,6 +116,12 @@ pub(crate) async fn remove(
     request: RemoveFile,
 ) -> Result<Appended, Refusal> {
     let path = admit(role, Act::Write, &request.path)?;
-    let (entity, path) = (path.entity(replica), path.into_whole());
-    writer.append(Draft { entity, body: Body::FileRemoved(FileRemoved { path, commit: None }), once: None }).await.map(appended)
+    let (spot, branch) = place(replica, path)?;
+    if branch.is_some() {
+        let snapshot = replica.snapshot().map_err(|error| refusal(&error))?;
+        if spot.content(&snapshot)?.is_none() {
+            return Err(refused(Refused::NoFile));
+        }
+    }
+    writer.append(Draft { entity: spot.entity(), body: Body::FileRemoved(spot.removed(branch)), once: None }).await.map(appended)
 }

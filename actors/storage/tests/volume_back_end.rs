@@ -175,9 +175,7 @@ impl Storage for Volume {
     }
 
     fn delete<'a>(&'a self, path: &'a Path) -> Answer<'a, ()> {
-        Box::pin(
-            async move { self.append(path, Body::FileRemoved(FileRemoved { path: path.to_string(), commit: None }), None).await },
-        )
+        Box::pin(async move { self.append(path, Body::FileRemoved(FileRemoved::new(path.to_string())), None).await })
     }
 
     fn list<'a>(&'a self, folder: Option<&'a Path>, from: Option<&'a Cursor>, limit: usize) -> Answer<'a, Page> {

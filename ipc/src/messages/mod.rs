@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod backup;
+pub mod branches;
 pub mod chat;
 pub mod code;
 pub mod common;

@@ -2,7 +2,7 @@
 
 use bincode::{Decode, Encode};
 
-pub use super::{backup::*, inspect::*, memory::*, sync::*, volumes::*};
+pub use super::{backup::*, branches::*, inspect::*, memory::*, sync::*, volumes::*};
 use super::{
     chat::{Attached, Author, Message, Usage},
     common::{Chunk, Done},
@@ -60,6 +60,11 @@ crate::service! {
         69 QueryMemory -> MemoryFound;
         70 ShowMemory -> MemoryShown;
         71 RunMemory -> MemoryMoved;
+        76 MakeBranch -> Appended;
+        77 ListBranches -> Branches;
+        78 CompareBranch -> Comparison;
+        79 MergeBranch -> Merged, up MergePiece;
+        80 EndBranch -> Appended;
     }
 }
 

@@ -87,6 +87,21 @@ pub struct Version {
     pub commit: Option<[u8; 16]>,
     /// What the person said about it.
     pub message: String,
+    /// What it was merged from, if a merge made it.
+    pub merge: Option<VersionMerge>,
+}
+
+/// What a version was merged from.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct VersionMerge {
+    /// What was merged, as in `user@draft`.
+    pub from: String,
+    /// What it was merged into.
+    pub into: String,
+    /// The version of the file there before; `None` if it never was there.
+    pub ours: Option<[u8; 32]>,
+    /// The version that was merged.
+    pub theirs: Option<[u8; 32]>,
 }
 
 /// What a version makes of a file.

@@ -46,6 +46,11 @@ policy! {
     Cli     -> storage::ReadVersion:            4 * KIB,              4,     500,   86400,  PRIVATE;
     Cli     -> storage::RollBack:               16 * KIB,             4,     200,      60,  NONE;
     Cli     -> storage::FindFile:               8 * KIB,              4,     500,      30,  PRIVATE;
+    Cli     -> storage::MakeBranch:             4 * KIB,              4,      50,      60,  NONE;
+    Cli     -> storage::ListBranches:           4 * KIB,              4,     200,      60,  PRIVATE;
+    Cli     -> storage::CompareBranch:          4 * KIB,              4,     200,     600,  PRIVATE;
+    Cli     -> storage::MergeBranch:            16 * KIB,             2,      50,     600,  NONE;
+    Cli     -> storage::EndBranch:              4 * KIB,              4,      50,     600,  NONE;
     Cli     -> storage::GlobFiles:              8 * KIB,              4,     500,      60,  PRIVATE;
     Cli     -> storage::ListFolder:             8 * KIB,              4,     500,      60,  PRIVATE;
     Cli     -> storage::ListObjects:            KIB,                  4,     500,      30,  NONE;
@@ -100,6 +105,11 @@ policy! {
     Ui      -> storage::ReadVersion:            4 * KIB,              4,     200,   86400,  PRIVATE;
     Ui      -> storage::RollBack:               16 * KIB,             4,      50,      60,  NONE;
     Ui      -> storage::FindFile:               8 * KIB,              4,     200,      30,  PRIVATE;
+    Ui      -> storage::MakeBranch:             4 * KIB,              4,      50,      60,  NONE;
+    Ui      -> storage::ListBranches:           4 * KIB,              4,     200,      60,  PRIVATE;
+    Ui      -> storage::CompareBranch:          4 * KIB,              4,     200,     600,  PRIVATE;
+    Ui      -> storage::MergeBranch:            16 * KIB,             2,      50,     600,  NONE;
+    Ui      -> storage::EndBranch:              4 * KIB,              4,      50,     600,  NONE;
     Ui      -> storage::GlobFiles:              8 * KIB,              4,     200,      60,  PRIVATE;
     Ui      -> storage::ListFolder:             8 * KIB,              4,     200,      60,  PRIVATE;
     Ui      -> storage::ListObjects:            KIB,                  4,     200,      30,  NONE;

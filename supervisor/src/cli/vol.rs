@@ -1,8 +1,10 @@
 //! `vol`: files of volumes, and what they were.
 
+mod branch;
 mod diff;
 mod history;
 mod list;
+mod merge;
 mod put;
 
 use std::io::Write as _;
@@ -46,13 +48,25 @@ pub async fn vol(session: &Session, common: &Common, args: Vol) -> Outcome {
         VolAction::Mv { from, to, message } => put::rename(session, from, to, message, as_json).await,
         VolAction::Log { path, limit } => history::log(session, path, limit, as_json).await,
         VolAction::Diff { path, from, to } => diff::diff(session, path, from, to, as_json).await,
+        VolAction::Branch { name, from, delete, force } => branch::branch(session, name, from, delete, force, as_json).await,
+        VolAction::Merge { from, into, message, dry_run, ours, theirs } => {
+            let prefer = match (ours, theirs) {
+                (true, _) => Some(merge::Prefer::Ours),
+                (_, true) => Some(merge::Prefer::Theirs),
+                _ => None,
+            };
+            merge::merge(session, merge::Wanted { from, into, message, dry_run, prefer }, as_json).await
+        }
         VolAction::Rollback { path, version, message } => history::roll_back(session, path, version, message, as_json).await,
     }
 }
 
 /// Whether a path names its volume.
 pub fn names_volume(path: &str) -> bool {
-    path.split('/').next().is_some_and(|first| VOLUMES.contains(&first))
+    // Of user@draft what comes before the @; the others have theirs after their ids.
+    let first = path.split('/').next().unwrap_or_default();
+    let volume = first.split_once('@').map_or(first, |(volume, _)| volume);
+    VOLUMES.contains(&volume)
 }
 
 fn view(layers: Layers) -> View {

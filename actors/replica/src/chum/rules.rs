@@ -35,6 +35,7 @@ const KINDS: &[(&str, u16)] = &[
     ("bundle", body::BUNDLE),
     ("erase", body::ERASE),
     ("change", body::CHANGE),
+    ("branch", body::BRANCH),
 ];
 
 const KEEPS: &[(&str, Keep)] = &[

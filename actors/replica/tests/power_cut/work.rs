@@ -16,7 +16,7 @@ use crate::{
 
 const SPACE: [u8; 16] = [7; 16];
 const DEVICE: [u8; 32] = [8; 32];
-const KINDS: [u16; 9] = [
+const KINDS: [u16; 10] = [
     body::CONVERSATION,
     body::MESSAGE,
     body::TITLE,
@@ -26,6 +26,7 @@ const KINDS: [u16; 9] = [
     body::FILE_REMOVED,
     body::ERASE,
     body::CHANGE,
+    body::BRANCH,
 ];
 
 /// Work that was recorded.
@@ -170,7 +171,7 @@ fn draft(begun: &mut u64, replica: &Replica, chance: &mut Chance) -> Draft {
             let Draft { entity, body, once } = Draft::erase_event(conversation(some), event);
             (entity, body, once)
         }
-        12 => (file, Body::FileRemoved(FileRemoved { path, commit: None }), None),
+        12 => (file, Body::FileRemoved(FileRemoved::new(path)), None),
         _ => {
             let most = if chance.below(4) == 0 { 40_000 } else { 400 };
             (file, Body::File(FileBody::new(path, Content::Bytes(noise(chance, most).into_bytes()))), None)

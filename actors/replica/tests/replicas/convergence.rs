@@ -6,7 +6,8 @@ use std::{collections::BTreeSet, sync::atomic::Ordering};
 use proptest::prelude::*;
 use replica::{
     Draft, Form, Kept, Parcel, Unfit,
-    body::{Body, FileRemoved},
+    body::{Body, Content, FileBody, FileRemoved, OnBranch},
+    branches::{self, BranchBody},
     state::{Act, Element, Operation, Step, Value},
 };
 
@@ -23,6 +24,10 @@ enum Happens {
     Rename(u8, u8),
     Write(u8, u8),
     Remove(u8),
+    /// A branch begins, moves on or ends, as this device sees the world.
+    Branch(u8, u64, u8),
+    /// A file is written on it.
+    WriteOn(u8, u64),
     Unknown(u8),
     Change(u8, Vec<Edit>),
     EraseEvent(prop::sample::Index),
@@ -89,10 +94,12 @@ fn happens(devices: usize) -> impl Strategy<Value = Happens> {
         2 => (1u8..4, any::<u8>()).prop_map(|(entity, title)| Happens::Rename(entity, title)),
         3 => (0x20u8..0x23, any::<u8>()).prop_map(|(entity, byte)| Happens::Write(entity, byte)),
         1 => (0x20u8..0x23).prop_map(Happens::Remove),
+        3 => (0x40u8..0x42, 1u64..3, 0u8..3).prop_map(|(entity, generation, act)| Happens::Branch(entity, generation, act)),
+        2 => (0x20u8..0x23, 1u64..3).prop_map(|(entity, generation)| Happens::WriteOn(entity, generation)),
         1 => (1u8..4).prop_map(Happens::Unknown),
         9 => (0u8..2, prop::collection::vec(edit(), 1..4)).prop_map(|(entity, edits)| Happens::Change(entity, edits)),
         1 => any::<prop::sample::Index>().prop_map(Happens::EraseEvent),
-        1 => (prop_oneof![1u8..4, 0x20u8..0x23, 0x30u8..0x32], any::<bool>())
+        1 => (prop_oneof![1u8..4, 0x20u8..0x23, 0x30u8..0x32, 0x50u8..0x53], any::<bool>())
             .prop_map(|(entity, all)| Happens::EraseEntity(entity, all)),
         2 => (0u64..4_000_000).prop_map(Happens::Tick),
         8 => send.prop_map(|(to, sealed, fates, order)| Happens::Send(to, sealed, fates, order)),
@@ -157,8 +164,23 @@ impl World {
             Happens::Rename(entity, title) => rename(*entity, &format!("title {title}")),
             Happens::Write(entity, byte) => file(*entity, &[*byte; 40]),
             Happens::Remove(entity) => {
-                let body = Body::FileRemoved(FileRemoved { path: format!("user/{entity}"), commit: None });
+                let body = Body::FileRemoved(FileRemoved::new(format!("user/{entity}")));
                 Draft { entity: [*entity; 16], body, once: None }
+            }
+            Happens::Branch(entity, generation, act) => {
+                let act = [branches::Act::Begin, branches::Act::Move, branches::Act::End][usize::from(*act)];
+                let fork = self.devices[who].replica.snapshot().unwrap().fork_point().unwrap();
+                let fork = if act == branches::Act::End { Vec::new() } else { fork };
+                let (name, generation) = (format!("user@{entity}"), *generation);
+                let body = BranchBody { name, generation, act, fork, commit: None, counts: None };
+                Draft { entity: [*entity; 16], body: Body::Branch(body), once: None }
+            }
+            Happens::WriteOn(entity, generation) => {
+                let snapshot = self.devices[who].replica.snapshot().unwrap();
+                let over = snapshot.versions(&[*entity; 16], None, 1, 0).unwrap().items.pop().map(|version| version.event.id);
+                let branch = Some(OnBranch { generation: *generation, over });
+                let file = FileBody::new(format!("user@64/{entity}"), Content::Bytes(vec![*entity; 9]));
+                Draft { entity: [*entity + 0x30; 16], body: Body::File(FileBody { branch, ..file }), once: None }
             }
             Happens::Unknown(entity) => Draft { entity: [*entity; 16], body: Body::Unknown(999), once: None },
             Happens::Change(index, edits) => {

@@ -67,7 +67,9 @@ fn entity(out: &mut String, snapshot: &Snapshot<'_>, names: &Names, entity: &[u8
             writeln!(out, "  {} {said}", names.event(snapshot, &event.id)).unwrap();
         }
     }
-    for File { path, length, position, changed: _, author } in snapshot.files("", "", usize::MAX).unwrap().items {
+    for File { path, length, position, changed: _, author, sequence: _, branch: _ } in
+        snapshot.files("", "", usize::MAX).unwrap().items
+    {
         if path == format!("user/{}", entity[0]) {
             let is = if position == 0 { "removed" } else { "there" };
             writeln!(out, "  file {path} {length} bytes by {}, {is}", names.author(&author)).unwrap();

@@ -9,7 +9,8 @@ use insta::assert_snapshot;
 use ipc::event::{Clock, EventHeader};
 use replica::{
     Conversation, Draft, File, Snapshot, Table,
-    body::{Body, Bundle},
+    body::{Body, Bundle, Content, FileBody, OnBranch},
+    branches::{Act as BranchAct, Branch, BranchBody, Seen},
     engine::Engine as _,
     state::{Act, Node, State, Value},
 };
@@ -166,9 +167,28 @@ fn row(names: &Names<'_>, table: Table, key: &[u8], value: &[u8]) -> String {
         Table::File => {
             v = Cut(&[]);
             let entity = k.take();
-            let File { path, length, position, changed, author } = names.snapshot.file_view(&entity).unwrap().unwrap();
+            let File { path, length, position, changed, author, sequence, branch } =
+                names.snapshot.file_view(&entity).unwrap().unwrap();
             let at = if position == 0 { "nowhere".to_owned() } else { names.place(position) };
-            format!("{:02x} {path} {length} bytes at {at} since {} by {}", entity[0], clock(changed), names.author(&author))
+            let by = names.author(&author);
+            let on = branch.map_or(String::new(), |OnBranch { generation, over }| {
+                let over = over.map_or("nothing".to_owned(), |over| names.id(&over));
+                format!(", on branch {generation} over {over}")
+            });
+            format!("{:02x} {path} {length} bytes at {at} since {} by {by}{sequence}{on}", entity[0], clock(changed))
+        }
+        Table::Branch => {
+            v = Cut(&[]);
+            let entity = k.take();
+            let Branch { name, generation, ended, fork, begun, forked, ended_at } =
+                names.snapshot.branch(&entity).unwrap().unwrap();
+            let mut fork: Vec<String> =
+                fork.iter().map(|Seen { author, sequence }| format!("{}{sequence}", names.author(author))).collect();
+            fork.sort();
+            let [begun, forked] = [begun, forked].map(clock);
+            let ended_at = if ended == 0 { "never".to_owned() } else { clock(ended_at) };
+            let fork = fork.join(" ");
+            format!("{:02x} {name} {generation} since {begun}, forked {forked} at [{fork}], {ended} ended {ended_at}", entity[0])
         }
         Table::State => {
             v = Cut(&[]);
@@ -237,8 +257,15 @@ fn every_row_of_a_story() {
     two.append(&rename(1, "Plans for June"));
     two.append(&file(0x20, b"more bytes"));
     two.append(&Draft { entity: [1; 16], body: Body::Unknown(999), once: None });
-    two.append(&Draft { entity: [0x40; 16], body: Body::Bundle(bundle), once: Some([0x41; 16]) });
+    two.append(&Draft { entity: [0x50; 16], body: Body::Bundle(bundle), once: Some([0x51; 16]) });
     two.change(0x30, vec![on(&["chat"], Act::Set(Value::Reference([1; 16]))), on(&["seen"], Act::Increment(2))]);
+    let fork = two.replica.snapshot().unwrap().fork_point().unwrap();
+    let branch = BranchBody { name: "user@b".into(), generation: 1, act: BranchAct::Begin, fork, commit: None, counts: None };
+    two.append(&Draft { entity: [0x40; 16], body: Body::Branch(branch), once: None });
+    let over = two.replica.snapshot().unwrap().versions(&[0x20; 16], None, 1, 100).unwrap().items.pop();
+    let on = OnBranch { generation: 1, over: over.map(|over| over.event.id) };
+    let written = FileBody { branch: Some(on), ..FileBody::new("user@b/32".into(), Content::Bytes(b"mine".to_vec())) };
+    two.append(&Draft { entity: [0x41; 16], body: Body::File(written), once: None });
     let erased = one.append(&say(1, 2, "not for long"));
     one.append(&Draft::erase_event([1; 16], erased.id));
     one.append(&begin(2, "for a day"));

@@ -1,7 +1,7 @@
 //! What an event says, in JSON that other programs can read. It is made from the signed bytes alone, so whoever checks an
 //! export makes it again and compares.
 
-use replica::body::{Author, Body, Outcome, Part, Status, Success};
+use replica::body::{Author, Body, Commit, OnBranch, Outcome, Part, Status, Success};
 use serde_json::{Value, json};
 
 use super::hex;
@@ -56,14 +56,33 @@ pub(crate) fn readable(body: &Body) -> Value {
             "attachment": attachment.id.map(|id| hex(&id)),
             "content": content(body, &attachment.bytes),
         }),
-        Body::File(file) => json!({
-            "path": file.path,
-            "content": content(body, &file.bytes),
-            "commit": file.commit.as_ref().map(|commit| json!({ "id": hex(&commit.id), "message": commit.message })),
-        }),
-        Body::FileRemoved(removed) => json!({
-            "path": removed.path,
-            "commit": removed.commit.as_ref().map(|commit| json!({ "id": hex(&commit.id), "message": commit.message })),
+        Body::File(file) => on_branch(
+            json!({
+                "path": file.path,
+                "content": content(body, &file.bytes),
+                "commit": file.commit.as_ref().map(commit),
+            }),
+            file.branch,
+        ),
+        Body::FileRemoved(removed) => on_branch(
+            json!({
+                "path": removed.path,
+                "commit": removed.commit.as_ref().map(commit),
+            }),
+            removed.branch,
+        ),
+        Body::Branch(branch) => json!({
+            "branch": branch.name,
+            "generation": branch.generation,
+            "act": format!("{:?}", branch.act).to_lowercase(),
+            "fork": branch
+                .fork
+                .iter()
+                .map(|seen| json!({ "author": hex(&seen.author), "sequence": seen.sequence }))
+                .collect::<Vec<_>>(),
+            "commit": branch.commit.as_ref().map(commit),
+            "written": branch.counts.map(|counts| counts.written),
+            "removed": branch.counts.map(|counts| counts.removed),
         }),
         Body::Erase(erase) => json!({
             "erased": hex(&erase.entity),
@@ -114,6 +133,28 @@ fn success(result: Success) -> &'static str {
         Success::Partial => "partial",
         Success::Failure => "failure",
     }
+}
+
+/// What is not there is not named: exports that were made before there were branches are read as they were written.
+fn commit(commit: &Commit) -> Value {
+    let mut value = json!({ "id": hex(&commit.id), "message": commit.message });
+    if let Some(merge) = &commit.merge {
+        let event = |event: Option<[u8; 32]>| event.map(|event| hex(&event));
+        value["merge"] = json!({
+            "from": merge.from,
+            "into": merge.into,
+            "ours": event(merge.ours),
+            "theirs": event(merge.theirs),
+        });
+    }
+    value
+}
+
+fn on_branch(mut file: Value, branch: Option<OnBranch>) -> Value {
+    if let Some(OnBranch { generation, over }) = branch {
+        file["branch"] = json!({ "generation": generation, "over": over.map(|over| hex(&over)) });
+    }
+    file
 }
 
 fn part(part: &Part) -> Value {

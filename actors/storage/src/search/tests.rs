@@ -173,7 +173,7 @@ fn what_is_kept_is_found_and_what_is_gone_is_not() {
         let written = world.file(2, "user/notes/Zürich.md", "nothing of it").await;
         world.check("marimba", &[]).await;
         world.check("nothing", &[written]).await;
-        world.keep(entity(2), Body::FileRemoved(FileRemoved { path: "user/notes/Zürich.md".to_owned(), commit: None })).await;
+        world.keep(entity(2), Body::FileRemoved(FileRemoved::new("user/notes/Zürich.md".to_owned()))).await;
         world.check("nothing", &[]).await;
         world.check("zurich", &[]).await;
         let world = world.restart(|_| {}).await;

@@ -10,18 +10,19 @@ use ipc::{
 use replica::{
     Draft, Once, Replica,
     blobs::{Checkpoint, INLINE, Upload},
-    body::{self, Body, Commit, Content, FileBody, FileRemoved},
+    body::{self, Body, Commit, Content, FileBody, FileRemoved, OnBranch},
 };
 use tokio::sync::Semaphore;
 
 use super::{
+    branches::{compare::same, spot::Spot},
     path::VolumePath,
     rights::{Act, admit},
 };
 use crate::{contents, errors::refusal, writer::WriterHandle};
 
 /// Largest file of a commit, in bytes. A larger one is written by itself, as a stream.
-const MAX_FILE: u64 = 1 << 20;
+pub(super) const MAX_FILE: u64 = 1 << 20;
 
 /// Most files of a commit, and most bytes of them together with their names.
 const MAX_FILES: usize = 20_000;
@@ -42,6 +43,13 @@ pub(crate) struct Gathering(Semaphore);
 impl Default for Gathering {
     fn default() -> Gathering {
         Gathering(Semaphore::new(GATHERED))
+    }
+}
+
+impl Gathering {
+    /// Waits until there is room for one more.
+    pub(super) async fn enter(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Refusal> {
+        self.0.acquire().await.map_err(|error| Refusal::internal(format!("gather a commit: {error}")))
     }
 }
 
@@ -67,9 +75,9 @@ pub(crate) async fn commit(
     request: CommitFiles,
     reply: &mut Reply<CommitFiles>,
 ) -> Result<Committed, Refusal> {
-    let commit = Commit { id: request.id, message: message(request.message)? };
+    let commit = Commit { id: request.id, message: message(request.message)?, merge: None };
     let role = reply.source().0;
-    let _gathering = gathering.0.acquire().await.map_err(|error| Refusal::internal(format!("gather a commit: {error}")))?;
+    let _gathering = gathering.enter().await?;
     let mut gathered = Gathered::new(role);
     while let Some(piece) = reply.next().await {
         gathered.take(piece?)?;
@@ -105,13 +113,13 @@ impl Drafted {
             if index % SLICE == 0 {
                 tokio::task::yield_now().await;
             }
-            let Some((change, once)) = due(replica, commit, change)? else {
+            let Some(Due { spot, bytes, branch, once }) = due(replica, commit, change)? else {
                 self.answer.unchanged += 1;
                 continue;
             };
-            let (entity, path) = (change.path.entity(replica), change.path.into_whole());
+            let entity = spot.entity();
             let commit = Some(commit.clone());
-            let body = match change.bytes {
+            let body = match bytes {
                 Some(bytes) => {
                     let (content, upload) = contents::put(replica, entity, bytes).await?.parts();
                     if let Some((checkpoint, upload)) = upload {
@@ -119,11 +127,11 @@ impl Drafted {
                         self.uploads.push(upload);
                     }
                     self.answer.written += 1;
-                    Body::File(FileBody { commit, ..FileBody::new(path, content) })
+                    Body::File(FileBody { commit, ..spot.written(content, branch) })
                 }
                 None => {
                     self.answer.removed += 1;
-                    Body::FileRemoved(FileRemoved { path, commit })
+                    Body::FileRemoved(FileRemoved { commit, ..spot.removed(branch) })
                 }
             };
             self.drafts.push(Draft { entity, body, once: Some(once) });
@@ -206,34 +214,52 @@ fn wrong_length() -> Refusal {
     Refusal::new(Code::NotKeepable, "a file has another length than was said")
 }
 
-/// A change that makes a difference, and what makes it the same when it is made again; `None` if the file is that already.
-fn due(replica: &Replica, commit: &Commit, change: Change) -> Result<Option<(Change, Once)>, Refusal> {
-    let entity = change.path.entity(replica);
+/// A change that makes a difference.
+struct Due {
+    spot: Spot,
+    bytes: Option<Vec<u8>>,
+    branch: Option<OnBranch>,
+    /// What makes it the same when it is made again.
+    once: Once,
+}
+
+/// Where a version stands on a branch.
+pub(super) fn stamp_of(body: &Body) -> Option<OnBranch> {
+    match body {
+        Body::File(file) => file.branch,
+        Body::FileRemoved(removed) => removed.branch,
+        _ => None,
+    }
+}
+
+/// `None` if the file is that already.
+fn due(replica: &Replica, commit: &Commit, change: Change) -> Result<Option<Due>, Refusal> {
     let once = replica.keys().blind("commit", &[&commit.id, change.path.whole().as_bytes()]);
     let kind = if change.bytes.is_some() { body::FILE } else { body::FILE_REMOVED };
     let snapshot = replica.snapshot().map_err(|error| refusal(&error))?;
     // A commit that is made again is the one that was made, whatever became of the file since.
-    if snapshot.once(kind, &once).map_err(|error| refusal(&error))?.is_some() {
-        return Ok(Some((change, once)));
+    let before = snapshot.once(kind, &once).map_err(|error| refusal(&error))?;
+    let Change { path, bytes } = change;
+    let spot = Spot::find(replica, &snapshot, path)?;
+    if let Some(before) = before {
+        return Ok(Some(Due { spot, bytes, branch: stamp_of(&before.body), once }));
     }
-    let present = snapshot.content(&entity).map_err(|error| refusal(&error))?;
-    match (&change.bytes, &present) {
+    let present = spot.content(&snapshot)?;
+    match (&bytes, &present) {
         (Some(bytes), Some(present)) if holds(present, bytes) => return Ok(None),
         (None, None) => {
-            let why = format!("there is no file {:?} to remove", change.path.whole());
+            let why = format!("there is no file {:?} to remove", spot.path().whole());
             return Err(Refusal::new(Code::NotFound, why));
         }
         _ => {}
     }
-    Ok(Some((change, once)))
+    let branch = spot.stamp(&snapshot)?;
+    Ok(Some(Due { spot, bytes, branch, once }))
 }
 
 /// Whether a file has these bytes, without reading what lies in chunks.
 fn holds(content: &Content, bytes: &[u8]) -> bool {
-    match content {
-        Content::Bytes(present) => present == bytes,
-        Content::Blob(blob) => blob.length == bytes.len() as u64 && blob.hash == *blake3::hash(bytes).as_bytes(),
-    }
+    content.length() == bytes.len() as u64 && same(content, &Content::Bytes(bytes.to_vec()))
 }
 
 #[cfg(test)]

@@ -18,14 +18,14 @@ use replica::{
 };
 use tokio::sync::Mutex;
 
-use super::path;
+use super::{branches::overlay, path};
 use crate::errors::refusal;
 
 /// Bytes of names that are kept in memory: about half a million names of a usual length.
 const MOST: usize = 64 << 20;
 
 /// What a name needs beside its letters: the nodes of the tree and what is known of the file.
-const BESIDE: usize = 112;
+const BESIDE: usize = 144;
 
 /// Views opened, and events read, while one snapshot is held and nobody else is served.
 const SLICE: usize = 512;
@@ -41,11 +41,52 @@ pub(crate) struct Named {
     pub(crate) changed: u64,
 }
 
+/// A file that is there or was once, and who made its newest version.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Found {
+    /// Its whole path, or [`key`] of it if it is on a branch.
+    pub(crate) key: String,
+    /// The thing its events are about.
+    pub(crate) entity: [u8; 16],
+    /// Its length.
+    pub(crate) length: u64,
+    /// The clock of its newest version; 0 for what ships.
+    pub(crate) changed: u64,
+    /// Who made that.
+    pub(crate) author: [u8; 32],
+    /// Its number among those of its author.
+    pub(crate) sequence: u64,
+    /// Whether it is there.
+    pub(crate) there: bool,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Known {
     entity: [u8; 16],
     length: u64,
     changed: u64,
+    sequence: u64,
+    /// Which of the authors.
+    author: u32,
+    there: bool,
+    on_branch: bool,
+}
+
+/// Under what a file is found: its path, and on a branch which of those that had the name it is of, so that a new branch
+/// finds nothing of one that has ended. No name of a branch has a `#`.
+fn key(file: &File) -> Option<String> {
+    match &file.branch {
+        None => Some(file.path.clone()),
+        Some(on) => {
+            let branch = path::branch_of(&file.path).ok()??;
+            Some(format!("{}{}", branch_key(&branch.name, on.generation), &file.path[branch.root().len()..]))
+        }
+    }
+}
+
+/// What the keys of the files of a branch begin with.
+pub(crate) fn branch_key(name: &str, generation: u64) -> String {
+    format!("{name}#{generation}/")
 }
 
 /// How far the names in memory go.
@@ -61,13 +102,15 @@ enum Reach {
 
 struct Index {
     files: BTreeMap<String, Known>,
+    /// Few, and each stands in many files.
+    authors: Vec<[u8; 32]>,
     bytes: usize,
     reach: Reach,
 }
 
 /// The names of all files.
 pub(crate) struct Names {
-    replica: Replica,
+    pub(super) replica: Replica,
     most: usize,
     index: Mutex<Index>,
 }
@@ -79,12 +122,22 @@ impl Names {
     }
 
     fn with(replica: Replica, most: usize) -> Names {
-        let index = Index { files: BTreeMap::new(), bytes: 0, reach: Reach::Nothing };
+        let index = Index { files: BTreeMap::new(), authors: Vec::new(), bytes: 0, reach: Reach::Nothing };
         Names { replica, most, index: Mutex::new(index) }
     }
 
     /// The first names, at most `limit`, that begin with `lead` and lie beyond `from`.
     pub(crate) async fn page(&self, lead: &str, from: Bound<&str>, limit: usize) -> Result<Vec<Named>, Refusal> {
+        if let Some(branch) = path::branch_of(lead)? {
+            return overlay::page(self, &branch, lead, from, limit).await;
+        }
+        let found = self.scan(lead, from, limit, false).await?;
+        Ok(found.into_iter().map(Found::named).collect())
+    }
+
+    /// The first files in volumes or in one branch, at most `limit`, whose keys begin with `lead` and lie beyond `from`;
+    /// those that were removed too if `removed` is asked for.
+    pub(crate) async fn scan(&self, lead: &str, from: Bound<&str>, limit: usize, removed: bool) -> Result<Vec<Found>, Refusal> {
         let from = match from {
             Bound::Included(from) | Bound::Excluded(from) if from < lead => Bound::Included(lead),
             Bound::Unbounded => Bound::Included(lead),
@@ -94,10 +147,11 @@ impl Names {
         self.bring_up(&mut index).await?;
         if index.reach == Reach::TooMany {
             drop(index);
-            return self.open_all(lead, from, limit).await;
+            return self.open_all(lead, from, limit, removed).await;
         }
         let range = index.files.range::<str, _>((from, Bound::Unbounded)).take_while(|(path, _)| path.starts_with(lead));
-        Ok(range.take(limit).map(|(path, known)| known.named(path)).collect())
+        let wanted = range.filter(|(_, known)| removed || known.there);
+        Ok(wanted.take(limit).map(|(path, known)| known.found(path, &index.authors)).collect())
     }
 
     /// How many files are there, those that ship aside.
@@ -105,11 +159,11 @@ impl Names {
         let mut index = self.index.lock().await;
         self.bring_up(&mut index).await?;
         if index.reach != Reach::TooMany {
-            return Ok(index.files.values().filter(|known| known.changed != 0).count() as u64);
+            return Ok(index.files.values().filter(|known| known.changed != 0 && known.there && !known.on_branch).count() as u64);
         }
         drop(index);
         let mut count = 0;
-        self.each(|_, file| count += u64::from(file.position != 0)).await?;
+        self.each(|_, file| count += u64::from(file.position != 0 && file.branch.is_none())).await?;
         Ok(count)
     }
 
@@ -140,12 +194,13 @@ impl Names {
         index.files.clear();
         index.bytes = 0;
         for (path, bytes) in path::shipped() {
-            index.put(path, Known { entity: [0; 16], length: bytes.len() as u64, changed: 0 });
+            index.put(Found::shipped(path, bytes), false);
         }
         let mut over = false;
         self.each(|entity, file| {
-            if file.position != 0 && !over {
-                index.put(file.path, Known { entity, length: file.length, changed: file.changed });
+            let on_branch = file.branch.is_some();
+            if let Some(found) = Found::of(entity, &file).filter(|_| !over) {
+                index.put(found, on_branch);
                 over = index.bytes > self.most;
             }
         })
@@ -165,8 +220,11 @@ impl Names {
             _ => return Ok(()),
         };
         match self.replica.snapshot().and_then(|snapshot| snapshot.file_view(&entity)).map_err(|error| refusal(&error))? {
-            Some(file) if file.position == 0 => index.remove(&file.path),
-            Some(file) => index.put(file.path, Known { entity, length: file.length, changed: file.changed }),
+            Some(file) => {
+                if let Some(found) = Found::of(entity, &file) {
+                    index.put(found, file.branch.is_some());
+                }
+            }
             // All of it was erased, or it never was a file.
             None => {
                 let gone: Vec<String> =
@@ -205,7 +263,7 @@ impl Names {
     }
 
     /// The same as [`Names::page`] without anything in memory but the page itself.
-    async fn open_all(&self, lead: &str, from: Bound<&str>, limit: usize) -> Result<Vec<Named>, Refusal> {
+    async fn open_all(&self, lead: &str, from: Bound<&str>, limit: usize, removed: bool) -> Result<Vec<Found>, Refusal> {
         let beyond = |path: &str| match from {
             Bound::Included(from) => path >= from,
             Bound::Excluded(from) => path > from,
@@ -213,31 +271,34 @@ impl Names {
         };
         // The greatest of those that are kept lies on top, and goes when a smaller one comes.
         let mut least = BinaryHeap::with_capacity(limit + 1);
-        let mut take = |named: Named| {
-            if named.path.starts_with(lead) && beyond(&named.path) {
-                least.push(named);
+        let mut take = |found: Found| {
+            if found.key.starts_with(lead) && beyond(&found.key) && (removed || found.there) {
+                least.push(found);
                 if least.len() > limit {
                     least.pop();
                 }
             }
         };
         for (path, bytes) in path::shipped() {
-            take(Named { path, length: bytes.len() as u64, changed: 0 });
+            take(Found::shipped(path, bytes));
         }
-        self.each(|_, file| {
-            if file.position != 0 {
-                take(Named { path: file.path, length: file.length, changed: file.changed });
-            }
-        })
-        .await?;
+        self.each(|entity, file| Found::of(entity, &file).into_iter().for_each(&mut take)).await?;
         Ok(least.into_sorted_vec())
     }
 }
 
 impl Index {
-    fn put(&mut self, path: String, known: Known) {
-        let bytes = path.len() + BESIDE;
-        if self.files.insert(path, known).is_none() {
+    fn put(&mut self, found: Found, on_branch: bool) {
+        let Found { key, entity, length, changed, author, sequence, there } = found;
+        let author = self.authors.iter().position(|one| *one == author).unwrap_or_else(|| {
+            self.authors.push(author);
+            self.authors.len() - 1
+        });
+        // A store has far fewer authors.
+        let author = u32::try_from(author).unwrap_or(u32::MAX);
+        let known = Known { entity, length, changed, sequence, author, there, on_branch };
+        let bytes = key.len() + BESIDE;
+        if self.files.insert(key, known).is_none() {
             self.bytes += bytes;
         }
     }
@@ -256,8 +317,27 @@ impl Index {
 }
 
 impl Known {
-    fn named(&self, path: &str) -> Named {
-        Named { path: path.to_owned(), length: self.length, changed: self.changed }
+    fn found(&self, key: &str, authors: &[[u8; 32]]) -> Found {
+        let Known { entity, length, changed, sequence, author, there, on_branch: _ } = *self;
+        let author = authors.get(author as usize).copied().unwrap_or_default();
+        Found { key: key.to_owned(), entity, length, changed, author, sequence, there }
+    }
+}
+
+impl Found {
+    /// `None` for a path on a branch that is none.
+    fn of(entity: [u8; 16], file: &File) -> Option<Found> {
+        let File { length, position, changed, author, sequence, .. } = *file;
+        Some(Found { key: key(file)?, entity, length, changed, author, sequence, there: position != 0 })
+    }
+
+    fn shipped(path: String, bytes: &[u8]) -> Found {
+        let length = bytes.len() as u64;
+        Found { key: path, entity: [0; 16], length, changed: 0, author: [0; 32], sequence: 0, there: true }
+    }
+
+    fn named(self) -> Named {
+        Named { path: self.key, length: self.length, changed: self.changed }
     }
 }
 
@@ -295,7 +375,7 @@ pub(super) mod tests {
         }
 
         pub(crate) fn remove(&mut self, path: &str) {
-            let draft = self.draft(path, Body::FileRemoved(FileRemoved { path: path.to_owned(), commit: None }));
+            let draft = self.draft(path, Body::FileRemoved(FileRemoved::new(path.to_owned())));
             self.keep(&[draft]);
         }
 

@@ -1,6 +1,8 @@
 //! What a path in a volume is: the one place where a path becomes one. Nothing else in the archive takes paths apart.
 //!
-//! `system/…`, `user/…`, `team/<id>/…` and `project/<id>/…`. Names are kept in Unicode's composed form (NFC), so that a name
+//! `system/…`, `user/…`, `team/<id>/…` and `project/<id>/…`; with `@` and a name after the volume, as in `user@draft/…`, on
+//! a branch of it. In the rest of a path `@` is a letter like others, and rights are those of the volume: whatever is spelled
+//! with a branch has the kind of its volume. Names are kept in Unicode's composed form (NFC), so that a name
 //! is the same however it was typed.
 
 use ipc::{Code, Refusal, messages::storage::View};
@@ -58,12 +60,85 @@ impl Kind {
 pub(crate) struct VolumePath {
     kind: Kind,
     whole: String,
+    branch: Option<BranchName>,
+}
+
+/// A branch of a volume, by a name that is one. Whether there is such a branch is not known here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BranchName {
+    /// The kind of its volume.
+    pub(crate) kind: Kind,
+    /// The whole of it, as in `user@draft`.
+    pub(crate) name: String,
+    /// Its volume, as in `user`.
+    pub(crate) volume: String,
+}
+
+impl BranchName {
+    /// Reads a name.
+    pub(crate) fn parse(text: &str) -> Result<BranchName, Refusal> {
+        match branch_of(&format!("{text}/"))? {
+            Some(branch) if branch.name == text => Ok(branch),
+            _ => Err(Refusal::new(
+                Code::NotKeepable,
+                format!("{text:?} does not name a branch: that is a volume, @ and a name, as in user@draft or team/red@next"),
+            )),
+        }
+    }
+
+    /// What paths of its files begin with.
+    pub(crate) fn root(&self) -> String {
+        format!("{}/", self.name)
+    }
+
+    /// What paths in its volume begin with.
+    pub(crate) fn base(&self) -> String {
+        format!("{}/", self.volume)
+    }
+}
+
+/// The part of a path that says which volume it is in, whether or not there is such a volume, and whether it ends there.
+fn volume_part(path: &str) -> (&str, bool) {
+    let first = path.split('/').next().unwrap_or_default();
+    let with_id = Kind::ALL.iter().any(|kind| kind.has_id() && kind.name() == first);
+    let slashes = path.char_indices().filter(|(_, letter)| *letter == '/').map(|(at, _)| at);
+    match slashes.take(if with_id { 2 } else { 1 }).enumerate().last() {
+        Some((index, at)) if index == usize::from(with_id) => (&path[..at], true),
+        _ => (path, false),
+    }
+}
+
+/// The branch that everything lies in that begins so; `None` if that is no branch.
+pub(crate) fn branch_of(lead: &str) -> Result<Option<BranchName>, Refusal> {
+    let (part, ended) = volume_part(lead);
+    let Some((volume, name)) = part.split_once('@') else { return Ok(None) };
+    let Some(kind) = Kind::of(volume) else { return Ok(None) };
+    let no = |why: &str| Err(Refusal::new(Code::NotKeepable, format!("{lead:?} is not on a branch of a volume: {why}")));
+    if kind.has_id() && !volume.split('/').nth(1).is_some_and(is_id) {
+        return no(&format!("{}/ is followed by an id of {ID}", kind.name()));
+    }
+    if kind == Kind::System {
+        return no("what ships has no branches, because it is never changed");
+    }
+    if !is_id(name) {
+        return no(&format!("after the @ comes a name of {ID}"));
+    }
+    if !ended {
+        return no("it names a branch and nothing in it");
+    }
+    Ok(Some(BranchName { kind, name: part.to_owned(), volume: volume.to_owned() }))
 }
 
 impl VolumePath {
     /// Reads a path.
     pub(crate) fn parse(text: &str) -> Result<VolumePath, Refusal> {
-        let whole = parts(text)?;
+        // What names the branch does not count, so that every path of a volume is one on its branches.
+        let beside = volume_part(text).0.split_once('@').map_or(0, |(_, name)| name.len() + 1);
+        let whole = parts_of(text, MAX_PATH + beside.min(MAX_ID + 1))?;
+        let branch = branch_of(&whole)?;
+        if let Some(branch) = branch {
+            return Ok(VolumePath { kind: branch.kind, whole, branch: Some(branch) });
+        }
         let kind = Kind::of(&whole)
             .ok_or_else(|| bad(text, "it begins with the name of a volume: system, user, team/<id> or project/<id>"))?;
         let mut rest = whole.split('/').skip(1);
@@ -73,7 +148,7 @@ impl VolumePath {
         if rest.next().is_none() {
             return Err(bad(text, "it names a volume and no file in it"));
         }
-        Ok(VolumePath { kind, whole })
+        Ok(VolumePath { kind, whole, branch: None })
     }
 
     /// Its volume.
@@ -91,9 +166,30 @@ impl VolumePath {
         self.whole
     }
 
-    /// The thing that its events are about.
+    /// The branch it is on.
+    pub(crate) fn branch(&self) -> Option<&BranchName> {
+        self.branch.as_ref()
+    }
+
+    /// The same path in the volume that it is on a branch of; itself if it is on none.
+    pub(crate) fn in_volume(&self) -> VolumePath {
+        match &self.branch {
+            Some(branch) => {
+                let whole = format!("{}{}", branch.volume, &self.whole[branch.name.len()..]);
+                VolumePath { kind: self.kind, whole, branch: None }
+            }
+            None => self.clone(),
+        }
+    }
+
+    /// The thing that the events of a file in a volume are about.
     pub(crate) fn entity(&self, replica: &Replica) -> [u8; 16] {
         replica.keys().blind("file", &[self.whole.as_bytes()])
+    }
+
+    /// The thing that the events of a file on a branch are about: another one for each of the branches that had its name.
+    pub(crate) fn branch_entity(&self, replica: &Replica, generation: u64) -> [u8; 16] {
+        replica.keys().blind("file on a branch", &[&generation.to_be_bytes(), self.whole.as_bytes()])
     }
 
     /// Its content, if it ships.
@@ -127,7 +223,9 @@ pub(crate) fn layers(view: &View) -> Result<Vec<(Kind, String)>, Refusal> {
     }
     let root = |kind: Kind, id: &str| {
         let no_id = || Refusal::new(Code::NotKeepable, format!("{id:?} is not the id of a {}: that is {ID}", kind.name()));
-        is_id(id).then(|| (kind, format!("{}/{id}/", kind.name()))).ok_or_else(no_id)
+        let (of, branch) = id.split_once('@').map_or((id, None), |(of, branch)| (of, Some(branch)));
+        let is_one = is_id(of) && branch.is_none_or(is_id);
+        is_one.then(|| (kind, format!("{}/{id}/", kind.name()))).ok_or_else(no_id)
     };
     let mut layers = Vec::new();
     if let Some(id) = &view.project {
@@ -144,11 +242,16 @@ pub(crate) fn layers(view: &View) -> Result<Vec<(Kind, String)>, Refusal> {
 /// A path of which every part stays where it says: none leads up, hides or means something else on another system. It need
 /// not begin with a volume.
 pub(crate) fn parts(text: &str) -> Result<String, Refusal> {
-    if text.len() > MAX_PATH {
+    parts_of(text, MAX_PATH)
+}
+
+/// The same of at most so many bytes.
+fn parts_of(text: &str, most: usize) -> Result<String, Refusal> {
+    if text.len() > most {
         return Err(bad(text, "it is too long"));
     }
     let path: String = text.nfc().collect();
-    if path.len() > MAX_PATH {
+    if path.len() > most {
         return Err(bad(text, "it is too long"));
     }
     for part in path.split('/') {
@@ -194,6 +297,12 @@ mod tests {
             "team/red-1/x/y",
             "project/0/x",
             "system/skills/x",
+            "user/a@b",
+            "user/@/c@d/e",
+            "user@draft/a",
+            "user@draft/a@b/c",
+            "team/red@next/x",
+            "project/p@0-try/x/y",
         ] {
             assert!(VolumePath::parse(good).is_ok(), "{good}");
         }
@@ -231,6 +340,23 @@ mod tests {
             "project/a",
             "system",
             "~/a",
+            "user@",
+            "user@/a",
+            "user@draft",
+            "user@draft/",
+            "user@Draft/a",
+            "user@-a/b",
+            "user@a@b/c",
+            "user@../a",
+            "user@draft/../a",
+            "team@x/red/a",
+            "team/red@x",
+            "team/@x/a",
+            "team/red@/a",
+            "team/red@x@y/a",
+            "system@x/skills/a",
+            "users@draft/a",
+            "@draft/a",
             &long,
             &deep,
             &id,
@@ -246,10 +372,36 @@ mod tests {
     }
 
     #[test]
+    fn a_branch_has_the_kind_of_its_volume_and_the_paths_of_its_base() {
+        for (text, kind, name, base) in [
+            ("user@draft/a/b@c", Kind::User, "user@draft", "user/a/b@c"),
+            ("team/red@next/x", Kind::Team, "team/red@next", "team/red/x"),
+            ("project/p@try/x", Kind::Project, "project/p@try", "project/p/x"),
+        ] {
+            let path = VolumePath::parse(text).expect("a path");
+            assert_eq!((path.kind(), path.branch().map(|branch| branch.name.as_str())), (kind, Some(name)));
+            assert_eq!(path.in_volume(), VolumePath::parse(base).expect("a path"));
+            assert_eq!(BranchName::parse(name).ok().as_ref(), path.branch());
+        }
+        for bad in ["user", "user@", "user@a/b", "user@a/", "team@a", "team/red", "system@a", "a@b", "", "@", "user@A"] {
+            assert!(BranchName::parse(bad).is_err(), "{bad}");
+        }
+        for lead in ["", "user/", "user/a@b", "us", "team/", "team/red/a@", "a@b/c"] {
+            assert_eq!(branch_of(lead), Ok(None), "{lead}");
+        }
+        for lead in ["user@", "user@dr", "team/red@", "team/red@x", "system@x/a"] {
+            assert!(branch_of(lead).is_err(), "{lead}");
+        }
+    }
+
+    #[test]
     fn layers_lie_in_their_order() {
         let view = View { project: Some("p".into()), teams: vec!["a".into(), "b".into()] };
         let roots: Vec<String> = layers(&view).expect("layers").into_iter().map(|(_, root)| root).collect();
         assert_eq!(roots, ["project/p/", "user/", "team/a/", "team/b/", "system/"]);
+        let of = |project: &str| layers(&View { project: Some(project.into()), teams: vec![] });
+        assert_eq!(of("p@try").expect("layers")[0], (Kind::Project, "project/p@try/".to_owned()));
+        assert!(of("p@").is_err() && of("@try").is_err() && of("p@a@b").is_err());
         assert!(layers(&View { project: Some("../user".into()), teams: vec![] }).is_err());
         assert!(layers(&View { project: None, teams: vec!["a".into(); 17] }).is_err());
     }
@@ -257,7 +409,7 @@ mod tests {
     proptest! {
         /// Whatever is taken as a path comes out as one, is taken again, and has no part that leads anywhere.
         #[test]
-        fn no_text_leads_out(text in "(user|team/a|project/b|system)?[/.a-z\\\\: \u{0}\u{e9}\u{301}]{0,12}") {
+        fn no_text_leads_out(text in "(user|team/a|project/b|system)?(@[a-z])?[/.a-z\\\\: \u{0}\u{e9}\u{301}]{0,12}") {
             if let Ok(path) = VolumePath::parse(&text) {
                 prop_assert_eq!(&VolumePath::parse(path.whole()), &Ok(path.clone()));
                 let clean = |part: &str| !part.is_empty() && part != "." && part != "..";

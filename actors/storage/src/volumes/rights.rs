@@ -77,6 +77,20 @@ mod tests {
         }
     }
 
+    /// A branch is no way around the rights of its volume.
+    #[test]
+    fn a_branch_has_the_rights_of_its_volume() {
+        for &role in Role::ALL {
+            for &act in ACTS {
+                for (volume, branch) in [("user/a", "user@b/a"), ("team/t/a", "team/t@b/a"), ("project/p/a", "project/p@b/a")] {
+                    let code = |path| admit(role, act, path).map(|_| ()).map_err(|refusal| refusal.code);
+                    assert_eq!(code(branch), code(volume), "{role} {act:?} {branch}");
+                }
+                assert!(admit(role, act, "system@b/skills/a").is_err());
+            }
+        }
+    }
+
     /// The table once more in other words, for every role, volume and act.
     #[test]
     fn each_role_may_this_and_no_more() {
@@ -108,9 +122,17 @@ mod tests {
     /// No spelling of a path reaches a volume that its plain spelling does not.
     #[test]
     fn no_spelling_gets_around() {
-        for text in
-            ["user/../project/p/a", "./project/p/a", "PROJECT/p/a", "project//p/a", "user/x/../../project/p/a", "/project/p/a"]
-        {
+        for text in [
+            "user/../project/p/a",
+            "project/p@try/a",
+            "user@x/../../project/p/a",
+            "user@draft/../project/p/a",
+            "./project/p/a",
+            "PROJECT/p/a",
+            "project//p/a",
+            "user/x/../../project/p/a",
+            "/project/p/a",
+        ] {
             assert!(admit(Role::Agent, Act::Read, text).is_err(), "{text}");
         }
     }

@@ -55,6 +55,10 @@ impl<'n> Walk<'n> {
                 }
                 sources
             }
+            None if let Some(branch) = path::branch_of(lead)? => {
+                allow(role, Act::List, branch.kind, lead)?;
+                vec![source(String::new(), lead.to_owned())]
+            }
             None => {
                 if let Some(kind) = Kind::of(lead).filter(|kind| lead.starts_with(&format!("{}/", kind.name()))) {
                     allow(role, Act::List, kind, lead)?;

@@ -16,6 +16,9 @@ pub struct Vol {
 ///
 /// A path begins with its volume: system/… (what ships, never written), user/…, team/ID/… or project/ID/…. A path that
 /// begins otherwise, as in skills/plan/SKILL.md, is looked for in the project, then in user, then in the teams, then in system.
+///
+/// With @NAME after its volume, as in user@draft/notes.md or team/red@next/x, a path is on a branch: what is written there
+/// changes nothing in the volume until the branch is merged.
 #[derive(Debug, Subcommand)]
 pub enum VolAction {
     /// List what lies in a folder, or the volumes
@@ -96,6 +99,43 @@ pub enum VolAction {
         from: Option<String>,
         /// To this version; without it to the newest
         to: Option<String>,
+    },
+    /// List the branches, or begin one at what its volume is now, or delete one
+    Branch {
+        /// The name of a new branch, as in draft or user@draft; without it the branches are listed
+        name: Option<String>,
+        /// The volume: user (which it is if nothing is said), team/ID or project/ID
+        #[arg(long, value_name = "VOLUME")]
+        from: Option<String>,
+        /// Delete the branch; its history stays. Refused while it has what its volume does not
+        #[arg(long, short, requires = "name")]
+        delete: bool,
+        /// Delete it even so
+        #[arg(long, requires = "delete")]
+        force: bool,
+    },
+    /// Bring what changed on a branch into its volume: all of it is kept, or nothing
+    ///
+    /// What only one side changed is taken; of a text that both changed, lines that are not the same ones. If anything does
+    /// not fit together it is listed, the exit code is 11, and nothing is written. Afterwards the branch goes on from there.
+    Merge {
+        /// The branch; or its volume, if --into names the branch
+        from: String,
+        /// What it is merged into; without it the branch's volume
+        #[arg(long, value_name = "VOLUME")]
+        into: Option<String>,
+        /// Say why; it is kept with every file
+        #[arg(long, short, value_name = "TEXT", default_value = "")]
+        message: String,
+        /// List what would become of each file and write nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Where it does not fit together, keep what is there already
+        #[arg(long, conflicts_with = "theirs")]
+        ours: bool,
+        /// Where it does not fit together, take what is merged
+        #[arg(long)]
+        theirs: bool,
     },
     /// Make a file what it was in a version; what it is now stays in its history
     Rollback {

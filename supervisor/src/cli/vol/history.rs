@@ -88,6 +88,12 @@ fn version_json(version: &Version) -> Value {
         "length": length,
         "commit": version.commit.map(|commit| hex(&commit)),
         "message": version.message,
+        "merge": version.merge.as_ref().map(|merge| json!({
+            "from": merge.from,
+            "into": merge.into,
+            "ours": merge.ours.map(|event| hex(&event)),
+            "theirs": merge.theirs.map(|event| hex(&event)),
+        })),
     })
 }
 
