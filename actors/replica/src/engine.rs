@@ -17,6 +17,17 @@ pub type Row<'t> = Result<(&'t [u8], &'t [u8]), ReplicaError>;
 /// Rows in the order of their keys, or in reverse.
 pub type Rows<'t> = Box<dyn Iterator<Item = Row<'t>> + 't>;
 
+/// How far overwriting is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overwritten {
+    /// Bytes overwritten.
+    pub bytes: u64,
+    /// Transactions it took.
+    pub rounds: u32,
+    /// Pages after which it ends in any case.
+    most: u64,
+}
+
 /// A database.
 pub trait Engine: Send + Sync {
     /// What is there at this moment, for milliseconds: what it sees cannot be reused meanwhile.
@@ -39,6 +50,13 @@ pub trait Engine: Send + Sync {
 
     /// Overwrites what was removed and lies on pages that nothing has taken since. Returns the bytes overwritten.
     fn overwrite_free(&self) -> Result<u64, ReplicaError>;
+
+    /// Overwrites some of that, in one short transaction, and adds up what was done; whether there is more to do. It is to
+    /// be gone on with until there is not: pages that were filled are given back at the end.
+    fn overwrite_some(&self, done: &mut Overwritten) -> Result<bool, ReplicaError> {
+        done.bytes += self.overwrite_free()?;
+        Ok(false)
+    }
 }
 
 /// Reading as of one moment.

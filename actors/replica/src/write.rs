@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::{
     Damage, Replica, ReplicaError,
     body::{self, Body},
-    engine::{Writing, all},
+    engine::{Overwritten, Writing, all},
     fold::HeldViews,
     log::{self, Recorded, hex},
     parcel::MAX_BODY,
@@ -148,6 +148,11 @@ impl Writer {
     /// is time: it writes as many bytes as are free. Returns how many those were.
     pub fn overwrite_free(&mut self) -> Result<u64, ReplicaError> {
         self.replica.engine.overwrite_free()
+    }
+
+    /// Some of that, in a transaction that ends soon, so that others can write in between; whether there is more to do.
+    pub fn overwrite_some(&mut self, done: &mut Overwritten) -> Result<bool, ReplicaError> {
+        self.replica.engine.overwrite_some(done)
     }
 }
 

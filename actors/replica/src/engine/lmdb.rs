@@ -1,7 +1,8 @@
 //! The database that ships: LMDB, through heed, fully synced. No other file names it.
 //!
 //! Its pages are copied when they are written and freed when nobody reads them, so what is removed stays on free pages
-//! until they are taken again. [`Engine::overwrite_free`] takes them all, fills them with nothing, and gives them back.
+//! until they are taken again. [`Engine::overwrite_free`] takes them all, fills them with nothing, and gives them back;
+//! [`Engine::overwrite_some`] does a part of it, so that others write in between.
 
 #![expect(unsafe_code, reason = "a memory map is opened; see the one place")]
 
@@ -15,7 +16,7 @@ use heed::{
     CompactionOption, Database, Env, EnvFlags, EnvOpenOptions, MdbError, PutFlags, RoTxn, RwTxn, WithoutTls, types::Bytes,
 };
 
-use super::{Engine, Reading, Rows, Writing};
+use super::{Engine, Overwritten, Reading, Rows, Writing};
 use crate::{Damage, ReplicaError, tables::Table};
 
 mod length;
@@ -37,7 +38,7 @@ const FILLER: &str = "filler";
 const FILLING: usize = 4080;
 
 /// Pages filled in one transaction.
-const FILLED_AT_ONCE: u64 = 8192;
+const FILLED_AT_ONCE: u64 = 2048;
 
 /// What one transaction frees of its own, at most.
 const FEW: u64 = 64;
@@ -92,11 +93,12 @@ impl Lmdb {
         Ok(Lmdb { env, tables, filler, directory: directory.to_owned(), most, _lock: lock })
     }
 
-    /// What a failed commit means. LMDB calls a write that was cut short, as on a full disk, an input/output error
+    /// What a failed write means: a full map is as large as this one was made. LMDB calls a write that was cut short, as on a full disk, an input/output error
     /// (`mdb_page_flush`); whether a small file of our own finds room tells which it was.
     fn why(&self, error: ReplicaError) -> ReplicaError {
         const EIO: i32 = 5;
         match &error {
+            ReplicaError::MapFull(_) => ReplicaError::MapFull(self.most),
             ReplicaError::Io(cause) if cause.raw_os_error() == Some(EIO) => {
                 let probe = self.directory.join("room");
                 let written = fs::write(&probe, [0; PROBE]);
@@ -156,27 +158,35 @@ impl Engine for Lmdb {
     }
 
     fn overwrite_free(&self) -> Result<u64, ReplicaError> {
-        let mut filled = 0_u64;
-        // Who reads for long keeps pages from being taken again; then new ones are filled in vain, up to here.
-        let most = self.free_pages()? + MORE;
+        let mut done = Overwritten::default();
+        while self.overwrite_some(&mut done)? {}
+        Ok(done.bytes)
+    }
+
+    fn overwrite_some(&self, done: &mut Overwritten) -> Result<bool, ReplicaError> {
+        if done.rounds == 0 {
+            // Who reads for long keeps pages from being taken again; then new ones are filled in vain, up to here.
+            done.most = self.free_pages()? + MORE;
+        }
         // A page is taken again two transactions after it was freed, and each transaction frees a few; so there are
         // rounds, and the last ones find only pages that were freed by the ones before.
-        for round in 0.. {
-            let mut txn = self.env.write_txn()?;
-            let pages = self.free_pages()?.clamp(8, FILLED_AT_ONCE);
-            for _ in 0..pages {
-                self.filler.put_with_flags(&mut txn, PutFlags::APPEND, &filled.to_be_bytes(), &[0; FILLING])?;
-                filled += 1;
-            }
-            txn.commit().map_err(|error| self.why(error.into()))?;
-            if (round >= 3 && pages < FEW) || filled > most {
-                break;
-            }
-        }
         let mut txn = self.env.write_txn()?;
-        self.filler.clear(&mut txn)?;
+        let pages = self.free_pages()?.clamp(8, FILLED_AT_ONCE);
+        let filled = done.bytes / FILLING as u64;
+        for number in filled..filled + pages {
+            let put = self.filler.put_with_flags(&mut txn, PutFlags::APPEND, &number.to_be_bytes(), &[0; FILLING]);
+            put.map_err(|error| self.why(error.into()))?;
+        }
+        let is_last = (done.rounds >= 3 && pages < FEW) || filled + pages > done.most;
         txn.commit().map_err(|error| self.why(error.into()))?;
-        Ok(filled * FILLING as u64)
+        done.bytes += pages * FILLING as u64;
+        done.rounds += 1;
+        if is_last {
+            let mut txn = self.env.write_txn()?;
+            self.filler.clear(&mut txn)?;
+            txn.commit().map_err(|error| self.why(error.into()))?;
+        }
+        Ok(!is_last)
     }
 }
 
@@ -227,20 +237,21 @@ reading!(Write);
 
 impl Writing for Write<'_> {
     fn put(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), ReplicaError> {
-        Ok(self.lmdb.tables[table as usize].put(&mut self.txn, key, value)?)
+        self.lmdb.tables[table as usize].put(&mut self.txn, key, value).map_err(|error| self.lmdb.why(error.into()))
     }
 
     fn append(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<(), ReplicaError> {
-        Ok(self.lmdb.tables[table as usize].put_with_flags(&mut self.txn, PutFlags::APPEND, key, value)?)
+        let put = self.lmdb.tables[table as usize].put_with_flags(&mut self.txn, PutFlags::APPEND, key, value);
+        put.map_err(|error| self.lmdb.why(error.into()))
     }
 
     fn delete(&mut self, table: Table, key: &[u8]) -> Result<(), ReplicaError> {
-        self.lmdb.tables[table as usize].delete(&mut self.txn, key)?;
-        Ok(())
+        let deleted = self.lmdb.tables[table as usize].delete(&mut self.txn, key);
+        deleted.map(drop).map_err(|error| self.lmdb.why(error.into()))
     }
 
     fn clear(&mut self, table: Table) -> Result<(), ReplicaError> {
-        Ok(self.lmdb.tables[table as usize].clear(&mut self.txn)?)
+        self.lmdb.tables[table as usize].clear(&mut self.txn).map_err(|error| self.lmdb.why(error.into()))
     }
 
     fn commit(self: Box<Self>) -> Result<(), ReplicaError> {

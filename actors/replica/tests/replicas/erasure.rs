@@ -6,11 +6,12 @@ use ed25519_dalek::SigningKey;
 use replica::{
     Carried, Draft, Form, Parcel, Refused, Replica, StoreKeys, Table, Taken, Unfit, Wall,
     body::{self, Body, Erase},
+    engine::Overwritten,
 };
 
 use crate::{
     memory::Memory,
-    world::{Device, NOON, SPACE, begin, file, meet, say, signature},
+    world::{Device, NOON, SPACE, begin, file, meet, rename, say, signature},
 };
 
 fn messages(device: &Device, entity: u8) -> usize {
@@ -205,7 +206,12 @@ fn nothing_of_what_is_erased_is_left_on_the_disk() {
     assert!(gone.iter().all(|bytes| holds(directory.path(), bytes)), "they are there before");
     writer.write(|batch| batch.append(&Draft::erase_entity([1; 16], None))).unwrap().unwrap();
     let before = replica.bytes_on_disk().unwrap();
-    assert!(writer.overwrite_free().unwrap() > 0);
+    // Others write in between.
+    let mut done = Overwritten::default();
+    while writer.overwrite_some(&mut done).unwrap() {
+        writer.write(|batch| batch.append(&rename(2, "in between"))).unwrap().unwrap();
+    }
+    assert!(done.bytes > 0 && done.rounds > 3, "{done:?}");
     let left = gone.iter().filter(|bytes| holds(directory.path(), bytes)).count();
     assert_eq!(left, 0, "{left} of {} stretches are still there", gone.len());
     assert!(replica.bytes_on_disk().unwrap() < before + (2 << 20), "it does not grow for that");

@@ -18,7 +18,7 @@ use ipc::{
     id::ConversationId,
     messages::storage::{Erase, EraseWhat, Erased},
 };
-use replica::{Draft, Replica, Snapshot, body};
+use replica::{Draft, Replica, Snapshot, body, engine::Overwritten};
 
 use crate::{
     contents,
@@ -110,6 +110,23 @@ async fn silence(journals: &Addr<Journals>, conversation: ConversationId) -> Res
     Ok(())
 }
 
+/// Overwrites free pages in slices: what is written meanwhile waits for one of them and not for all.
+async fn overwrite(writer: &WriterHandle) -> Result<u64, Refusal> {
+    let mut done = Overwritten::default();
+    loop {
+        let more;
+        (more, done) = writer
+            .run(move |writer| {
+                let more = writer.overwrite_some(&mut done)?;
+                Ok((more, done))
+            })
+            .await?;
+        if !more {
+            return Ok(done.bytes);
+        }
+    }
+}
+
 /// Clearing away what was erased, as far as it lies on this disk.
 #[derive(Clone)]
 pub(crate) struct Clearing {
@@ -147,7 +164,7 @@ impl Clearing {
     pub(crate) fn overwrite(&self, writer: &WriterHandle) {
         let (clearing, writer, erasures) = (self.clone(), writer.clone(), self.erasures.get());
         actix::spawn(async move {
-            match writer.run(|writer| writer.overwrite_free()).await {
+            match overwrite(&writer).await {
                 Ok(bytes) => {
                     tracing::info!(bytes, "free pages were overwritten");
                     if clearing.erasures.get() == erasures {
