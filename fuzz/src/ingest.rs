@@ -14,7 +14,7 @@ use replica::{Carried, Parcel, Replica, StoreKeys, Wall, Writer, body, engine::E
 const SPACE: [u8; 16] = [7; 16];
 const NOON: u64 = 1_790_000_000_000;
 /// Kinds that are known, and one that is not.
-pub const KINDS: [u16; 10] = [
+pub const KINDS: [u16; 13] = [
     body::CONVERSATION,
     body::MESSAGE,
     body::TITLE,
@@ -22,6 +22,9 @@ pub const KINDS: [u16; 10] = [
     body::ATTACHMENT,
     body::FILE,
     body::FILE_REMOVED,
+    body::EXPERIENCE,
+    body::BUNDLE,
+    body::BRANCH,
     body::ERASE,
     body::CHANGE,
     999,
