@@ -68,7 +68,7 @@ struct World {
 /// A message tells what it is about: which conversation and which number.
 fn words(conversation: u64, number: usize) -> (u64, String) {
     let name = conversation << 32 | number as u64;
-    let most = if conversation < PINNED { 900 } else { [300, 3_000, 60_000][number % 3] };
+    let most = if conversation < PINNED { 900 } else { [300, 8_000, 90_000][number % 3] };
     (name, noise(name, 100 + (name as usize).wrapping_mul(7919) % most))
 }
 
@@ -124,7 +124,7 @@ impl World {
         let conversation = chance.below(ALL);
         match chance.below(20) {
             0..=8 if conversation < PINNED && self.archive[conversation as usize].0.len() > 60 => {}
-            0..=8 => self.take(conversation, 1 + chance.below(6)),
+            0..=8 => self.take(conversation, 2 + chance.below(6)),
             9..=11 => self.fetch(conversation),
             12..=13 => {
                 let pinned = conversation % PINNED;
@@ -175,7 +175,8 @@ fn worked(chance: &mut Chance) -> Worked {
         world.step(chance);
         record::acknowledged(directory.path());
         kept.push(world.kept.clone());
-        left |= world.sparse.counts().unwrap().1 > 0;
+        let taken: usize = world.kept.taken.iter().sum();
+        left |= (world.sparse.counts().unwrap().0 as usize) < taken;
     }
     assert!(left, "it was never full");
     let ops = record::end(directory.path());
