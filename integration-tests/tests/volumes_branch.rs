@@ -21,6 +21,25 @@ use ipc::{
 };
 use serde_json::Value;
 
+/// How long anything is waited for before a test gives up.
+const GIVE_UP: Duration = Duration::from_secs(120);
+
+/// The files that a word is found in, when everything was looked through.
+#[track_caller]
+fn found(home: &Home, word: &str) -> Vec<String> {
+    let until = Instant::now() + GIVE_UP;
+    loop {
+        let found = home.run(["--json", "search", word]).json();
+        if found["complete"] == true {
+            let hits = found["hits"].as_array().unwrap();
+            let mut paths: Vec<String> = hits.iter().map(|hit| hit["title"].as_str().unwrap().to_owned()).collect();
+            paths.sort();
+            return paths;
+        }
+        assert!(Instant::now() < until, "it never was complete: {found:#}");
+    }
+}
+
 /// Exit code of a merge that does not fit together.
 const CONFLICT: i32 = 11;
 
@@ -362,6 +381,23 @@ fn a_branch_that_ends_keeps_its_history_and_leaves_its_name() {
     home.run(["erase", "user/secret", "--yes"]).good();
     gone(&home, "user@keeps/secret");
     assert_eq!(names(&home, &["ls", "user@keeps"]), ["user@keeps/a"]);
+}
+
+#[test]
+fn what_is_found_is_what_is_read() {
+    let home = Home::new();
+    let _serve = Serve::start(&home);
+    write(&home, "user/a", "marimba");
+    home.run(["vol", "branch", "draft"]).good();
+    write(&home, "user@draft/a", "marimba and xylophone");
+    assert_eq!(found(&home, "marimba"), ["user/a", "user@draft/a"]);
+    home.run(["vol", "merge", "user@draft"]).good();
+    assert_eq!(found(&home, "xylophone"), ["user/a"], "it is merged");
+    write(&home, "user@draft/b", "glockenspiel");
+    assert_eq!(found(&home, "glockenspiel"), ["user@draft/b"]);
+    home.run(["vol", "branch", "-d", "user@draft", "--force"]).good();
+    home.run(["vol", "branch", "draft"]).good();
+    assert_eq!(found(&home, "glockenspiel"), Vec::<String>::new(), "it has ended");
 }
 
 #[test]

@@ -158,6 +158,11 @@ impl Snapshot<'_> {
         self.replica.view(&*self.txn, Table::Branch, BRANCHES, entity)
     }
 
+    /// How the branch of this name stands.
+    pub fn branch_called(&self, name: &str) -> Result<Option<Branch>, ReplicaError> {
+        self.branch(&self.replica.branch_entity(name))
+    }
+
     /// How all branches stand, in no order; those that have ended too.
     pub fn branches(&self) -> Result<Vec<Branch>, ReplicaError> {
         let mut found = Vec::new();
@@ -257,6 +262,9 @@ mod tests {
         BranchBody { name: "user@a".into(), generation, act, fork, commit: None, counts: None }
     }
 
+    /// A clock, what is done, a generation and a fork point.
+    type Told = (u64, Act, u64, Vec<(u8, u64)>);
+
     fn act() -> impl Strategy<Value = Act> {
         prop_oneof![Just(Act::Begin), Just(Act::Move), Just(Act::End)]
     }
@@ -284,7 +292,7 @@ mod tests {
                 (1u64..20, act(), 1u64..4, prop::collection::vec((0u8..4, 1u64..9), 0..4)), 1..10)
                 .prop_flat_map(|events| (Just(events.clone()), Just(events).prop_shuffle())),
         ) {
-            let fold = |events: &[(u64, Act, u64, Vec<(u8, u64)>)]| {
+            let fold = |events: &[Told]| {
                 let mut branch = Branch::default();
                 for (clock, act, generation, fork) in events {
                     branch.fold(&event(*clock), &said(*act, *generation, fork));

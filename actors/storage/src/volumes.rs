@@ -18,7 +18,7 @@ use ipc::{
     messages::storage::{Appended, File, FileFound, Files, ListFiles, MAX_PAGE, ReadFile, RemoveFile, WriteFile},
 };
 use replica::{
-    Draft, Refused, Replica,
+    Draft, Refused, Replica, ReplicaError, Snapshot,
     body::{Body, Content, OnBranch},
 };
 
@@ -70,6 +70,15 @@ pub(crate) async fn read(replica: &Replica, request: ReadFile, reply: &Reply<Rea
     let length = content.length();
     contents::give(replica, content, request.offset, request.length, reply).await?;
     Ok(FileFound { length })
+}
+
+/// Whether what a file holds is what is read by its path. On a branch it is not when the branch has ended, or was merged
+/// since: then the file of its volume is read.
+pub(crate) fn is_read(snapshot: &Snapshot<'_>, file: &replica::File) -> Result<bool, ReplicaError> {
+    let Some(on) = file.branch else { return Ok(true) };
+    let Ok(Some(name)) = path::branch_of(&file.path) else { return Ok(false) };
+    let branch = snapshot.branch_called(&name.name)?.filter(|branch| branch.is_there() && branch.generation == on.generation);
+    Ok(branch.is_some_and(|branch| !branch.has_seen(&file.author, file.sequence)))
 }
 
 /// The thing that the events of a file are about which this role may erase.

@@ -30,7 +30,7 @@ use super::{
     sealed_directory::SealedDirectory,
     snippet::snippet,
 };
-use crate::errors::refusal;
+use crate::{errors::refusal, volumes};
 
 /// How long the index stays open for questions after the last one.
 const IDLE: Duration = Duration::from_secs(60);
@@ -222,6 +222,14 @@ fn turn_at(snapshot: &Snapshot<'_>, rank: &Rank) -> Result<Option<Turn>, Replica
     turn_of(snapshot, event.header.entity, &body)
 }
 
+/// Whether a version of a file is the one that is read.
+fn is_present(snapshot: &Snapshot<'_>, entity: &[u8; 16], rank: &Rank) -> Result<bool, ReplicaError> {
+    match snapshot.file_view(entity)? {
+        Some(view) if view.position == rank.position => volumes::is_read(snapshot, &view),
+        _ => Ok(false),
+    }
+}
+
 /// An event as a hit, and its text; `None` if it is no more what the index believes.
 fn hit(snapshot: &Snapshot<'_>, rank: &Rank) -> Result<Option<Hitting>, ReplicaError> {
     let Some(Record { event, body }) = snapshot.record(rank.position)? else { return Ok(None) };
@@ -245,7 +253,7 @@ fn hit(snapshot: &Snapshot<'_>, rank: &Rank) -> Result<Option<Hitting>, ReplicaE
         {
             (HitKind::Title, title(), body.title.clone())
         }
-        body::Body::File(file) if snapshot.file_view(&entity)?.is_some_and(|view| view.position == rank.position) => {
+        body::Body::File(file) if is_present(snapshot, &entity, rank)? => {
             (HitKind::File, file.path.clone(), index::file_text(snapshot, file)?)
         }
         _ => return Ok(None),

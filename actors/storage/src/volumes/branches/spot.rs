@@ -44,7 +44,7 @@ enum Holds {
     /// The newest of this file.
     Newest([u8; 16], File),
     /// One of its base that is not the newest any more.
-    Then(Version),
+    Then(Box<Version>),
 }
 
 impl Spot {
@@ -104,8 +104,11 @@ impl Spot {
     pub(crate) fn content(&self, snapshot: &Snapshot<'_>) -> Result<Option<Content>, Refusal> {
         let content = match self.holds(snapshot).map_err(|error| refusal(&error))? {
             Some(Holds::Newest(entity, _)) => snapshot.content(&entity).map_err(|error| refusal(&error))?,
-            Some(Holds::Then(Version { body: Some(Body::File(file)), .. })) => Some(file.content()),
-            _ => None,
+            Some(Holds::Then(version)) => match version.body {
+                Some(Body::File(file)) => Some(file.content()),
+                _ => None,
+            },
+            None => None,
         };
         Ok(content)
     }
@@ -143,7 +146,7 @@ impl Spot {
         }
         match snapshot.file_view(base)? {
             Some(file) if branch.has_seen(&file.author, file.sequence) => Ok(Some(Holds::Newest(*base, file))),
-            _ => Ok(snapshot.version_at(base, branch)?.map(Holds::Then)),
+            _ => Ok(snapshot.version_at(base, branch)?.map(|version| Holds::Then(Box::new(version)))),
         }
     }
 }
