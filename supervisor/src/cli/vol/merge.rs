@@ -270,7 +270,9 @@ mod tests {
             assert_eq!(by_lines(&base, &base, &theirs).as_ref(), Some(&theirs), "{base:?} {theirs:?}");
             assert_eq!(by_lines(&base, &ours, &base).as_ref(), Some(&ours), "{base:?} {ours:?}");
             assert_eq!(by_lines(&base, &ours, &ours).as_ref(), Some(&ours), "{base:?} {ours:?}");
-            merged += u32::from(by_lines(&base, &ours, &theirs).is_some());
+            let both = by_lines(&base, &ours, &theirs);
+            assert_eq!(both, by_lines(&base, &theirs, &ours), "{base:?} {ours:?} {theirs:?}");
+            merged += u32::from(both.is_some());
         }
         assert!(merged > 100, "{merged}");
     }
