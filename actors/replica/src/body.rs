@@ -5,6 +5,7 @@
 
 use minicbor::{Decode, Encode};
 
+pub use crate::branches::{Merge, OnBranch};
 use crate::{blobs::Blob, branches::BranchBody, state::Change};
 
 mod experience;
@@ -226,35 +227,6 @@ pub struct Commit {
     /// What it was merged from, if it was.
     #[n(2)]
     pub merge: Option<Merge>,
-}
-
-/// What a version of a file is made of that a merge wrote.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Merge {
-    /// What was merged, as in `user@draft`.
-    #[n(0)]
-    pub from: String,
-    /// What it was merged into, as in `user`.
-    #[n(1)]
-    pub into: String,
-    /// The version of the file there before; `None` if it never was there.
-    #[cbor(n(2), with = "minicbor::bytes")]
-    pub ours: Option<[u8; 32]>,
-    /// The version that was merged.
-    #[cbor(n(3), with = "minicbor::bytes")]
-    pub theirs: Option<[u8; 32]>,
-}
-
-/// Where a version of a file stands that was written on a branch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct OnBranch {
-    /// Which of the branches that had this name one after the other.
-    #[n(0)]
-    pub generation: u64,
-    /// The version of its base that it lies over, and is compared with when it is merged; `None` if there is none. What its
-    /// writer saw stands here, so that a fork point that another device moved at the same time makes no difference.
-    #[cbor(n(1), with = "minicbor::bytes")]
-    pub over: Option<[u8; 32]>,
 }
 
 /// The body of [`FILE`].
