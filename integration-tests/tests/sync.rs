@@ -10,6 +10,7 @@ use std::{
 };
 
 use integration_tests::{
+    files,
     home::Home,
     serve::Serve,
     window::{agree, begin, give, lists, note, patiently, rename, same, until},
@@ -79,23 +80,13 @@ fn what_is_said_is_in_the_window_and_what_is_done_there_in_the_archive() {
 
 /// No file below this folder has one of these words in it.
 fn nothing_plain(folder: &Path, words: &[&str]) {
-    let mut seen = 0;
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let bytes = fs::read(&path).unwrap();
-            seen += 1;
-            for word in words {
-                assert!(bytes.windows(word.len()).all(|window| window != word.as_bytes()), "{word:?} lies in {}", path.display());
-            }
+    let files = files::read_below(folder);
+    for (path, bytes) in &files {
+        for word in words {
+            assert!(bytes.windows(word.len()).all(|window| window != word.as_bytes()), "{word:?} lies in {}", path.display());
         }
     }
-    assert!(seen > 0, "there are files");
+    assert!(!files.is_empty(), "there are files");
 }
 
 #[test]

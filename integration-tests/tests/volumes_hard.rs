@@ -4,13 +4,12 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
-    path::Path,
-    thread,
+    fs, thread,
     time::{Duration, Instant},
 };
 
 use integration_tests::{
+    files,
     home::{Home, finish},
     serve::Serve,
     wire::{Attached, on_wire},
@@ -226,17 +225,6 @@ fn many_write_at_once_and_no_version_is_lost() {
     assert_eq!(home.run(["--json", "vol", "glob", "user/own/**"]).json().as_array().unwrap().len(), WRITERS * EACH);
 }
 
-fn bytes_below(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            bytes_below(&path, found);
-        } else if path.is_file() {
-            found.push((path.display().to_string(), fs::read(&path).unwrap()));
-        }
-    }
-}
-
 #[test]
 fn no_name_content_message_or_pattern_lies_on_disk() {
     let home = Home::new();
@@ -271,13 +259,12 @@ fn no_name_content_message_or_pattern_lies_on_disk() {
     home.run(["stats"]).good();
     home.run(["stop"]).good();
     drop(serve);
-    let mut files = Vec::new();
-    bytes_below(&home.data(), &mut files);
+    let files = files::read_below(&home.data());
     assert!(files.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() > 16_384, "something was written");
     for canary in canaries {
         for (file, bytes) in &files {
             let found = bytes.windows(canary.len()).any(|window| window.eq_ignore_ascii_case(canary.as_bytes()));
-            assert!(!found && !file.contains(canary), "{canary:?} lies open in {file}");
+            assert!(!found && !file.to_string_lossy().contains(canary), "{canary:?} lies open in {}", file.display());
         }
     }
 }
