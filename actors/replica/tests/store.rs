@@ -8,6 +8,7 @@ use ipc::event::EventHeader;
 use replica::{
     Conversation, Draft, Kept, Page, Refused, Replica, ReplicaError, StoreKeys, Writer,
     body::{Author, Body, Content, FileBody, FileRemoved, Message, Part, Status, Title},
+    state::{Act, Change, Operation, Value},
 };
 
 const SPACE: [u8; 16] = [7; 16];
@@ -236,6 +237,11 @@ fn nothing_that_was_said_can_be_read_on_the_disk() {
         let entity = replica.keys().blind("file", &[path.as_bytes()]);
         let body = Body::File(FileBody::new(path, Content::Bytes(canary.into())));
         append(&mut writer, &Draft { entity, body, once: None }).unwrap();
+        // A tag, the name of the field it stands in, and a text that is merged.
+        let tag = Operation { path: vec![canary.into()], act: Act::Add(Value::Text(canary.into())) };
+        let tagged = Body::Change(Change { operations: vec![tag] });
+        append(&mut writer, &Draft { entity: [2; 16], body: tagged, once: None }).unwrap();
+        writer.write(|batch| batch.write_text(&[2; 16], &["text".into()], canary)).unwrap().unwrap();
     }
     for file in fs::read_dir(directory.path()).unwrap() {
         let file = file.unwrap().path();

@@ -163,6 +163,46 @@ impl Device {
 }
 
 #[test]
+fn an_archive_whose_room_is_used_up_says_how_large_it_is_and_keeps_what_it_has() {
+    const ROOM: u64 = 2 << 20;
+    let directory = tempfile::tempdir().unwrap();
+    let wall = || Wall::new(|| 1_790_000_000_000);
+    let within =
+        |room| Replica::on(engine::open_within(directory.path(), room).unwrap(), directory.path(), keys(), wall()).unwrap();
+    let mut kept = Vec::new();
+    let (full, small) = {
+        let replica = within(ROOM);
+        let mut writer = replica.writer().unwrap();
+        keep(&mut writer, &begin(1, "a"));
+        let mut noise = blake3::Hasher::new().finalize_xof();
+        let full = loop {
+            let mut bytes = [0; 10_000];
+            noise.fill(&mut bytes);
+            let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let number = kept.len() as u32;
+            match writer.write(|batch| batch.append(&say(1, number, &text))) {
+                Ok(Ok(_)) => kept.push(text),
+                Ok(Err(refused)) => panic!("{refused:?}"),
+                Err(error) => break error,
+            }
+        };
+        // What is small may still find room, or it hears the same; what was kept is read either way.
+        let small = writer.write(|batch| batch.append(&say(1, 1_000_000, "small")));
+        assert_eq!(texts(&replica, 1)[..kept.len()], kept);
+        (full, small)
+    };
+    assert!(matches!(full, ReplicaError::MapFull(room) if room as u64 == ROOM), "{full:?}");
+    assert!(full.to_string().contains(&ROOM.to_string()), "{full}");
+    assert!(kept.len() > 20, "{}", kept.len());
+    kept.extend(matches!(small, Ok(Ok(_))).then(|| "small".to_owned()));
+    // With more room it goes on where it was.
+    let replica = within(4 * ROOM);
+    keep(&mut replica.writer().unwrap(), &say(1, 1_000_001, "more"));
+    kept.push("more".to_owned());
+    assert_eq!(texts(&replica, 1), kept);
+}
+
+#[test]
 fn a_clock_that_is_set_back_ten_years_and_forward_again_loses_nothing_and_keeps_the_order() {
     let (device, other) = (Device::new(1), Device::new(2));
     let said = ["before", "ten years ago", "now again", "in ten years", "now once more"];
