@@ -139,55 +139,25 @@ impl Batch<'_> {
     /// Makes all views of an entity anew from its events.
     pub(crate) fn refold(&mut self, entity: &[u8; 16]) -> Result<(), ReplicaError> {
         self.drop_views(entity)?;
-        let mut events = Vec::new();
-        for position in self.replica.places_of(self.txn.reading(), entity)? {
-            match self.replica.event(self.txn.reading(), position) {
-                Ok(event) => events.push(event),
-                // The scrub names it.
-                Err(ReplicaError::Damaged(_)) => {}
-                Err(error) => return Err(error),
-            }
+        let folded = self.replica.folded(self.txn.reading(), entity)?;
+        for position in folded.unknown {
+            self.txn.put(Table::Unknown, &position.to_be_bytes(), &[])?;
         }
-        events.sort_by_key(|event| (event.header.clock, event.header.author));
-        let mut conversation: Option<Conversation> = None;
-        let mut file: Option<File> = None;
-        let mut branch: Option<Branch> = None;
-        let mut states = Folding::default();
-        for event in &events {
-            let record = match self.replica.record(self.txn.reading(), event.position) {
-                Ok(record) => record,
-                Err(ReplicaError::Damaged(_)) => None,
-                Err(error) => return Err(error),
-            };
-            let change = match record.as_ref().map(|record| &record.body) {
-                Some(Body::Change(change)) => Some(change),
-                _ => None,
-            };
-            states.take(event, change);
-            let Some(record) = record else { continue };
-            match &record.body {
-                Body::File(_) | Body::FileRemoved(_) => file.get_or_insert_default().fold(event, &record.body),
-                Body::Branch(body) => branch.get_or_insert_default().fold(event, body),
-                Body::Change(_) | Body::Experience(_) | Body::Bundle(_) => {}
-                Body::Erase(_) if *entity == body::ERASURES => {}
-                Body::Erase(_) | Body::Unknown(_) => self.txn.put(Table::Unknown, &event.position.to_be_bytes(), &[])?,
-                body => {
-                    conversation.get_or_insert_default().fold(event, body);
-                    self.list_message(event, body)?;
-                }
-            }
+        for key in folded.messages {
+            self.txn.put(Table::Message, &key, &[])?;
         }
-        if let Some(view) = conversation {
+        self.refer(entity, By::Message, &folded.attached)?;
+        if let Some(view) = folded.conversation {
             self.put_conversation(entity, &view)?;
         }
-        if let Some(view) = file {
+        if let Some(view) = folded.file {
             self.put_view(Table::File, FILES, entity, &view)?;
         }
-        if let Some(view) = branch {
+        if let Some(view) = folded.branch {
             self.put_view(Table::Branch, BRANCHES, entity, &view)?;
         }
-        if states.changes > 0 {
-            self.put_state(entity, &states.end()?)?;
+        if let Some(state) = folded.state {
+            self.put_state(entity, &state)?;
         }
         Ok(())
     }
@@ -249,11 +219,8 @@ impl Batch<'_> {
 
     fn list_message(&mut self, event: &Recorded, body: &Body) -> Result<(), ReplicaError> {
         let Body::Message(message) = body else { return Ok(()) };
-        let header = &event.header;
-        let place = event.position.to_be_bytes();
-        let key = [&header.entity[..], &header.clock.0.to_be_bytes(), &header.author[..16], &place].concat();
-        self.txn.put(Table::Message, &key, &[])?;
-        message.attachments.iter().try_for_each(|attached| self.add_reference(&header.entity, By::Message, &attached.id))
+        self.txn.put(Table::Message, &listed_under(event), &[])?;
+        message.attachments.iter().try_for_each(|attached| self.add_reference(&event.header.entity, By::Message, &attached.id))
     }
 
     fn put_state(&mut self, entity: &[u8; 16], state: &State) -> Result<(), ReplicaError> {
@@ -280,7 +247,80 @@ impl Batch<'_> {
     }
 }
 
+/// The views of an entity as its events make them.
+#[derive(Default)]
+pub(crate) struct Folded {
+    pub(crate) conversation: Option<Conversation>,
+    pub(crate) file: Option<File>,
+    pub(crate) branch: Option<Branch>,
+    pub(crate) state: Option<State>,
+    /// Its messages, by what they are listed under.
+    pub(crate) messages: BTreeSet<Vec<u8>>,
+    /// What they have attached.
+    pub(crate) attached: BTreeSet<[u8; 16]>,
+    /// Places of events of kinds that are not known.
+    unknown: Vec<u64>,
+    /// An event is damaged and left out. The scrub names it.
+    pub(crate) damaged: bool,
+}
+
+/// Under what a message is listed in its conversation.
+fn listed_under(event: &Recorded) -> Vec<u8> {
+    let header = &event.header;
+    let place = event.position.to_be_bytes();
+    [&header.entity[..], &header.clock.0.to_be_bytes(), &header.author[..16], &place].concat()
+}
+
 impl Replica {
+    /// Folds all events of an entity.
+    pub(crate) fn folded(&self, txn: &dyn Reading, entity: &[u8; 16]) -> Result<Folded, ReplicaError> {
+        let mut folded = Folded::default();
+        let mut events = Vec::new();
+        for position in self.places_of(txn, entity)? {
+            match self.event(txn, position) {
+                Ok(event) => events.push(event),
+                Err(ReplicaError::Damaged(_)) => folded.damaged = true,
+                Err(error) => return Err(error),
+            }
+        }
+        events.sort_by_key(|event| (event.header.clock, event.header.author));
+        let mut states = Folding::default();
+        for event in &events {
+            let record = match self.record(txn, event.position) {
+                Ok(record) => record,
+                Err(ReplicaError::Damaged(_)) => {
+                    folded.damaged = true;
+                    None
+                }
+                Err(error) => return Err(error),
+            };
+            let change = match record.as_ref().map(|record| &record.body) {
+                Some(Body::Change(change)) => Some(change),
+                _ => None,
+            };
+            states.take(event, change);
+            let Some(record) = record else { continue };
+            match &record.body {
+                Body::File(_) | Body::FileRemoved(_) => folded.file.get_or_insert_default().fold(event, &record.body),
+                Body::Branch(body) => folded.branch.get_or_insert_default().fold(event, body),
+                Body::Change(_) | Body::Experience(_) | Body::Bundle(_) => {}
+                Body::Erase(_) if *entity == body::ERASURES => {}
+                Body::Erase(_) | Body::Unknown(_) => folded.unknown.push(event.position),
+                body => {
+                    folded.conversation.get_or_insert_default().fold(event, body);
+                    if let Body::Message(message) = body {
+                        folded.messages.insert(listed_under(event));
+                        folded.attached.extend(message.attachments.iter().map(|attached| attached.id));
+                    }
+                }
+            }
+        }
+        if states.changes > 0 {
+            folded.state = Some(states.end()?);
+        }
+        Ok(folded)
+    }
+
     /// A view as it stands.
     pub(crate) fn view<V: for<'b> minicbor::Decode<'b, ()>>(
         &self,

@@ -61,7 +61,7 @@ pub use parcel::{Carried, Form, MAX_AHEAD, MAX_BODY, Parcel, Unfit, Verified};
 pub use proof::{Proved, Said, prove};
 pub use put_back::Mended;
 pub use read::{MAX_WHOLE, Page, Snapshot, Statistics};
-pub use scrub::{Damaged, Scrubbed, What};
+pub use scrub::{Damaged, Folds, Scrubbed, What};
 pub use store::Replica;
 pub use tables::Table;
 pub use views::{Conversation, File};

@@ -1,22 +1,22 @@
-//! Looking at everything: each event's id, signature, place in its chain, seal and digest, and whether each view opens.
+//! Looking at everything: each event's id, signature, place in its chain, seal and digest; in `views`, what is derived.
 //! A disk that forgets a bit says nothing; this does, and names the event. An intact copy from another store or a backup
 //! is put in its place by [`Batch::repair`]; views and indexes are made anew by [`crate::Writer::rebuild`].
+
+mod views;
 
 use std::ops::Bound;
 
 use crate::{
     Replica, ReplicaError, Snapshot, StoreKeys,
-    branches::Branch,
     engine::{Reading, all},
-    fold::{BRANCHES, CONVERSATIONS, FILES, STATES},
     log::{self, Recorded},
     parcel::{Unfit, Verified, is_signed},
     sealed,
-    state::State,
     tables::Table,
-    views::{self, Conversation, File},
     write::{Batch, Kept},
 };
+
+pub use views::Folds;
 
 /// What was looked at, and what was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,31 +75,6 @@ impl Snapshot<'_> {
             }
         }
         Ok(found)
-    }
-
-    /// Whether every view opens; the name of each that does not, and of what.
-    pub fn verify_views(&self) -> Result<Vec<(&'static str, [u8; 16])>, ReplicaError> {
-        let mut wrong = self.unopened::<Conversation>(Table::Conversation, CONVERSATIONS)?;
-        wrong.extend(self.unopened::<File>(Table::File, FILES)?);
-        wrong.extend(self.unopened::<Branch>(Table::Branch, BRANCHES)?);
-        wrong.extend(self.unopened::<State>(Table::State, STATES)?);
-        Ok(wrong)
-    }
-
-    fn unopened<V: for<'b> minicbor::Decode<'b, ()>>(
-        &self,
-        table: Table,
-        name: &'static str,
-    ) -> Result<Vec<(&'static str, [u8; 16])>, ReplicaError> {
-        let mut wrong = Vec::new();
-        for row in all(&*self.txn, table)? {
-            let (key, value) = row?;
-            let entity = std::array::from_fn(|index| key.get(index).copied().unwrap_or(0));
-            if views::open::<V>(&self.replica.keys, name, &entity, value).is_err() {
-                wrong.push((name, entity));
-            }
-        }
-        Ok(wrong)
     }
 
     /// Whether an event says nothing, or what is wrong with it.

@@ -287,6 +287,7 @@ proptest! {
             }
             prop_assert_eq!(snapshot.verify(0, usize::MAX).unwrap().damaged, vec![]);
             prop_assert_eq!(snapshot.verify_views().unwrap(), vec![]);
+            prop_assert_eq!(snapshot.verify_folds(None, usize::MAX).unwrap().wrong, vec![]);
             drop(snapshot);
             let before = device.fingerprint();
             device.writer.rebuild().unwrap();

@@ -59,6 +59,12 @@ impl Memory {
         change(Arc::make_mut(&mut tables[table as usize]).get_mut(key).expect("the row is there"));
     }
 
+    /// Takes a row away behind the store's back.
+    pub(crate) fn remove(&self, table: Table, key: &[u8]) {
+        let mut tables = self.committed.lock().unwrap();
+        Arc::make_mut(&mut tables[table as usize]).remove(key).expect("the row is there");
+    }
+
     /// The keys of a table.
     pub(crate) fn keys(&self, table: Table) -> Vec<Vec<u8>> {
         self.committed.lock().unwrap()[table as usize].keys().cloned().collect()

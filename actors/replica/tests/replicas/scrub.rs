@@ -1,10 +1,14 @@
 //! A bit that a disk forgets is found, the event is named, and an intact copy puts it right.
 
-use replica::{Damaged, Form, Parcel, Table, Unfit, What, state::Act};
+use replica::{
+    Damaged, Form, Parcel, Table, Unfit, What,
+    body::{Attached, Body},
+    state::Act,
+};
 
 use crate::{
     memory::Memory,
-    world::{Device, begin, file, forged, meet, on, say},
+    world::{Device, begin, file, forged, meet, on, rename, say},
 };
 
 fn two() -> (Device, Device) {
@@ -96,6 +100,48 @@ fn a_damaged_view_is_named_and_folded_anew() {
         assert_eq!(one.replica.snapshot().unwrap().verify_views().unwrap(), [(name, [entity; 16])]);
         one.writer.rebuild().unwrap();
         assert_eq!(one.replica.snapshot().unwrap().verify_views().unwrap(), []);
+        assert_eq!(one.fingerprint(), two.fingerprint());
+    }
+}
+
+#[test]
+fn a_view_that_opens_and_is_not_what_the_events_make_is_named_and_folded_anew() {
+    for (table, entity, name) in
+        [(Table::Conversation, 1, "conversations"), (Table::File, 0x20, "files"), (Table::State, 0x30, "states")]
+    {
+        let (mut one, mut two) = two();
+        let mut before = Vec::new();
+        one.memory.tamper(table, &[entity; 16], |value| before = value.clone());
+        one.append(&rename(1, "later"));
+        one.append(&file(0x20, b"later"));
+        one.change(0x30, vec![on(&["later"], Act::Increment(1))]);
+        // A write that never reached the disk.
+        one.memory.tamper(table, &[entity; 16], |value| *value = before);
+        let wrong = || one.replica.snapshot().unwrap().verify_folds(None, usize::MAX).unwrap().wrong;
+        assert_eq!((one.replica.snapshot().unwrap().verify_views().unwrap(), wrong()), (vec![], vec![(name, [entity; 16])]));
+        one.writer.rebuild().unwrap();
+        assert_eq!(one.replica.snapshot().unwrap().verify_folds(None, usize::MAX).unwrap().wrong, []);
+        meet(&mut one, &mut two);
+        assert_eq!(one.fingerprint(), two.fingerprint());
+    }
+}
+
+#[test]
+fn what_is_not_listed_is_found() {
+    for (table, name) in [(Table::Message, "messages"), (Table::Recent, "conversations"), (Table::Refers, "references")] {
+        let (mut one, mut two) = two();
+        let mut attached = say(1, 9, "look");
+        if let Body::Message(message) = &mut attached.body {
+            message.attachments.push(Attached { id: [0x50; 16], name: "a".into(), length: 5 });
+        }
+        one.append(&attached);
+        meet(&mut one, &mut two);
+        let key = one.memory.keys(table)[0].clone();
+        one.memory.remove(table, &key);
+        let found = one.replica.snapshot().unwrap().verify_folds(None, usize::MAX).unwrap();
+        assert!(found.wrong.iter().any(|(what, _)| *what == name), "{name}: {found:?}");
+        one.writer.rebuild().unwrap();
+        assert_eq!(one.replica.snapshot().unwrap().verify_folds(None, usize::MAX).unwrap().wrong, []);
         assert_eq!(one.fingerprint(), two.fingerprint());
     }
 }

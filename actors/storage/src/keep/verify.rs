@@ -17,6 +17,9 @@ use crate::errors::{ours, refusal};
 /// Events looked at in one snapshot.
 const SLICE: usize = 128;
 
+/// Entities folded anew in one snapshot.
+const ENTITIES: usize = 64;
+
 /// Findings on their way to who asked.
 const WAITING: usize = 16;
 
@@ -132,22 +135,36 @@ impl Look {
         let snapshot = self.replica.snapshot()?;
         let counts = snapshot.statistics()?;
         self.verified.views = counts.conversations + counts.files + counts.states;
-        for (what, entity) in snapshot.verify_views()? {
-            self.verified.damaged += 1;
-            self.damage.derived = true;
-            let found = DamageFound {
-                what: format!("the view of {what} does not open; it can be made anew from the events"),
-                event: None,
-                position: None,
-                entity: Some(entity),
-                name: None,
-                lies: None,
-            };
-            if !tell(found) {
+        let unopened = snapshot.verify_views()?;
+        drop(snapshot);
+        let does_not_open = |what| format!("the view of {what} does not open; it can be made anew from the events");
+        for (what, entity) in unopened {
+            if !self.view(does_not_open(what), entity, tell) {
+                return Ok(());
+            }
+        }
+        let differs = |what| format!("the view of {what} is not what the events make; it can be made anew from them");
+        let mut after = None;
+        loop {
+            let folds = self.replica.snapshot()?.verify_folds(after, ENTITIES)?;
+            for (what, entity) in folds.wrong {
+                if !self.view(differs(what), entity, tell) {
+                    return Ok(());
+                }
+            }
+            after = folds.last;
+            if after.is_none() {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Tells of a view; whether to go on.
+    fn view(&mut self, what: String, entity: [u8; 16], tell: &mut dyn FnMut(DamageFound) -> bool) -> bool {
+        self.verified.damaged += 1;
+        self.damage.derived = true;
+        tell(DamageFound { what, event: None, position: None, entity: Some(entity), name: None, lies: None })
     }
 }
 
