@@ -39,7 +39,9 @@ fn every_change_of_a_field_changes_the_hash() {
             let code = line.trim();
             let field = code.strip_prefix("pub ").is_some_and(|rest| rest.contains(": ")) && code.ends_with(',');
             let method = code.contains(" -> ") && code.ends_with(';');
-            let variant = code.starts_with(char::is_uppercase) && (code.ends_with(',') || code.ends_with('{'));
+            // An arm of a match says what is done with a variant.
+            let arm = code.contains(" => ");
+            let variant = code.starts_with(char::is_uppercase) && (code.ends_with(',') || code.ends_with('{')) && !arm;
             if !(field || method || variant) {
                 continue;
             }
