@@ -1,9 +1,9 @@
 //! The one owner of all keys. It does one thing after another and never waits; what takes long is done elsewhere and
 //! comes here with its result.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use actix::{Actor, Context, Handler, Message};
+use actix::{Actor, AsyncContext as _, Context, Handler, Message};
 use ipc::{
     Code, Instance, Refusal, Role,
     messages::crypto::{ApiKey, CacheKey, KeyState, Lend, StoreKey},
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::{
     derive::{Cost, Root, normal_password, normal_user},
     leases::Leases,
-    pending::{Pending, Waiting},
+    pending::{PATIENCE, Pending, Waiting},
     slots::{Keys, Slots, SlotsError},
     space::Space,
     throttle::Throttle,
@@ -179,13 +179,17 @@ impl Handler<MayTry> for Keeper {
 impl Handler<Try> for Keeper {
     type Result = Result<Opening, Refusal>;
 
-    fn handle(&mut self, Try { pair, root }: Try, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, Try { pair, root }: Try, context: &mut Context<Self>) -> Self::Result {
         let found = self.slots.find(&root.wrapping).map_err(|error| refusal(&error))?;
         match found {
             Some(keys) if self.open.as_ref().is_some_and(|open| !open.is(&keys)) => {
                 Err(Refusal::new(Code::OtherSpaceOpen, "another space is open; close it with `lamos lock` first"))
             }
-            Some(keys) => Ok(self.open(keys)),
+            Some(keys) => {
+                // It needs no second entry any more.
+                drop(self.pending.take(pair.by, Instant::now()));
+                Ok(self.open(keys))
+            }
             None => {
                 let demo = pair.is_demo();
                 if !demo {
@@ -195,6 +199,8 @@ impl Handler<Try> for Keeper {
                 getrandom::fill(&mut *digest_key).map_err(|error| Refusal::internal(format!("get random bytes: {error}")))?;
                 let digest = pair.digest(&digest_key);
                 self.pending.add(Pending { by: pair.by, digest_key, digest, root, demo, at: Instant::now() });
+                // Nobody may come for it; what was derived does not stay for that.
+                context.run_later(PATIENCE + Duration::from_secs(1), |keeper, _| keeper.pending.expire(Instant::now()));
                 Err(Refusal::new(
                     Code::NewSpace,
                     "this name and password open a new, empty space; enter the password again to make it, or go back if that is not what you want",

@@ -14,7 +14,7 @@ use crate::derive::Root;
 /// Pairs that can wait at once; the oldest goes first.
 const MOST: usize = 16;
 /// How long a second entry is waited for.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A pair that opened nothing.
 pub(crate) struct Pending {
@@ -54,7 +54,8 @@ impl Waiting {
         self.0.remove(at)
     }
 
-    fn expire(&mut self, now: Instant) {
+    /// Forgets what was waited for long enough.
+    pub(crate) fn expire(&mut self, now: Instant) {
         self.0.retain(|pending| now.saturating_duration_since(pending.at) < PATIENCE);
     }
 }
