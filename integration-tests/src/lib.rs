@@ -36,6 +36,7 @@ pub mod small_disk;
 pub mod tap;
 pub mod tended;
 pub mod users;
+pub mod volumes;
 pub mod window;
 pub mod wire;
 

@@ -12,12 +12,13 @@ use integration_tests::{
     files,
     home::{Home, finish},
     serve::Serve,
+    volumes::there,
     wire::{Attached, on_wire},
 };
 use ipc::{
     Code, Refusal,
     endpoint::Options,
-    messages::storage::{CommitFiles, CommitPiece, Committed, ListFiles, ListVersions, MAX_PAGE},
+    messages::storage::{CommitFiles, CommitPiece, Committed, ListVersions},
 };
 
 /// Makes this many small files.
@@ -73,29 +74,6 @@ async fn commit(attached: &Attached, id: [u8; 16], round: usize, kill: &dyn Fn(u
     stream.answer().await
 }
 
-/// The paths of a round that are there.
-async fn there(attached: &Attached, round: usize) -> Vec<String> {
-    let mut request = ListFiles { prefix: format!("user/batch/{round}/"), after: String::new(), limit: MAX_PAGE };
-    let mut paths: Vec<String> = Vec::new();
-    let until = Instant::now() + Duration::from_secs(60);
-    loop {
-        match attached.client.call(&request).await {
-            Ok(page) => {
-                paths.extend(page.items.into_iter().map(|file| file.path));
-                match paths.last() {
-                    Some(last) if page.more => request.after.clone_from(last),
-                    _ => return paths,
-                }
-            }
-            // It is being started again.
-            Err(refusal) => {
-                assert!(Instant::now() < until, "it never comes back: {refusal}");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
-    }
-}
-
 /// Kills the archive at each of these moments of a batch: after so many pieces, and so many milliseconds later. How many of
 /// the batches were not there at all, and how many were there whole.
 fn kill_at(moments: &[(usize, u64)]) -> [usize; 2] {
@@ -107,7 +85,7 @@ fn kill_at(moments: &[(usize, u64)]) -> [usize; 2] {
         attached.demo().await;
         for (round, &(at, wait)) in moments.iter().enumerate() {
             let id = [u8::try_from(round).unwrap() + 1; 16];
-            there(&attached, round).await;
+            there(&attached, &format!("user/batch/{round}/")).await;
             let victim = serve.process("storage");
             let kill = |piece: usize| {
                 if piece == at && wait == 0 {
@@ -128,7 +106,7 @@ fn kill_at(moments: &[(usize, u64)]) -> [usize; 2] {
                 assert!(Instant::now() < until, "it does not die");
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            let found = there(&attached, round).await.len();
+            let found = there(&attached, &format!("user/batch/{round}/")).await.len();
             assert!(found == 0 || found == BATCH, "{at}+{wait}: {found} of {BATCH}");
             match &answer {
                 Ok(_) => assert_eq!(found, BATCH, "{at}+{wait}: it was answered"),
@@ -138,7 +116,7 @@ fn kill_at(moments: &[(usize, u64)]) -> [usize; 2] {
             // The same once more: it is made once.
             let again = commit(&attached, id, round, &|_| {}).await.expect("the archive is back");
             assert_eq!((again.written, again.unchanged), (u32::try_from(BATCH).unwrap(), 0), "{at}+{wait}");
-            assert_eq!(there(&attached, round).await.len(), BATCH);
+            assert_eq!(there(&attached, &format!("user/batch/{round}/")).await.len(), BATCH);
             let path = format!("user/batch/{round}/{}", BATCH / 3);
             let versions = attached.client.call(&ListVersions { path, before: None, limit: 9 }).await.unwrap();
             assert_eq!(versions.items.len(), 1, "{at}+{wait}");
