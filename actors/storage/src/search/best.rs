@@ -17,7 +17,7 @@ use tantivy::{
 pub(crate) struct Rank {
     pub(crate) score: Score,
     /// Milliseconds since 1970.
-    at: u64,
+    pub(crate) at: u64,
     /// The place of its event in the archive.
     pub(crate) position: u64,
 }

@@ -11,6 +11,7 @@
 mod best;
 mod index;
 mod indexer;
+mod newest;
 mod orders;
 mod query;
 mod sealed_directory;

@@ -136,6 +136,15 @@ impl Question {
         Ok(true)
     }
 
+    /// Whether a document can fit better than another that fits. A beginning, a single character and a filter are there or
+    /// are not.
+    pub(crate) fn ranks(&self) -> bool {
+        self.wanted.iter().any(|clause| match clause {
+            Clause::Character(_) => false,
+            Clause::Row { tokens, beginning } => tokens.len() > 1 || !beginning,
+        })
+    }
+
     /// As the engine takes it.
     pub(crate) fn query(&self, fields: &Fields) -> BooleanQuery {
         let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();

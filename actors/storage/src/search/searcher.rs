@@ -25,6 +25,7 @@ use super::{
     best::{Best, Rank},
     index::{self, Fields},
     indexer::Progress,
+    newest::Newest,
     orders::Orders,
     query::Question,
     sealed_directory::SealedDirectory,
@@ -139,7 +140,9 @@ impl Searcher {
                 }
             }
         };
-        open.reader.searcher().search(&asked.question.query(&open.fields), &Best(asked.skip + asked.limit + 1))
+        let (query, limit) = (asked.question.query(&open.fields), asked.skip + asked.limit + 1);
+        let searcher = open.reader.searcher();
+        if asked.question.ranks() { searcher.search(&query, &Best(limit)) } else { Newest::of(&searcher, &query, limit) }
     }
 
     /// What the archive says of them.
