@@ -34,7 +34,7 @@ fn main() {
     };
     let times = |usual: usize| ((usual as f64 * many) as usize).max(3);
     let parts: [(&str, &dyn Fn()); 5] = [
-        ("single", &|| append::measure("durable, one by one", 1, times(150))),
+        ("single", &|| append::measure("durable, one by one", 1, times(600))),
         ("batched", &|| append::measure("durable, 256 in a transaction", 256, times(40))),
         ("reading", &|| reading::measure(times(200))),
         ("sealing", &|| sealing::measure(times(30))),
