@@ -13,6 +13,7 @@ use integration_tests::{
     files,
     home::Home,
     serve::Serve,
+    tended::noise,
     window::{agree, begin, give, lists, note, patiently, rename, same, until},
     wire::{Attached, on_wire},
 };
@@ -308,6 +309,44 @@ fn a_cache_that_cannot_be_read_is_made_anew_and_what_waits_is_not() {
     home.run(["history"]).good();
     assert!(fs::metadata(&outbox).unwrap().len() > 0, "nothing of it was thrown away");
     assert!(fs::read(&cache).unwrap() == cached, "and nothing of what is cached");
+    drop(serve);
+}
+
+#[test]
+fn a_bit_that_the_disk_forgot_of_what_is_cached_comes_from_the_archive_again() {
+    let home = Home::new();
+    let serve = Serve::start(&home);
+    let (id, text) = ([9; 16], noise(3, 30_000).iter().map(|byte| char::from(b'0' + (byte & 63))).collect::<String>());
+    let read = ReadRecent { id: ConversationId(id), before: None, limit: 10 };
+    on_wire(async {
+        let attached = Attached::to(&home);
+        attached.demo().await;
+        give(&attached.client, id, begin(id, "Long")).await.unwrap();
+        give(&attached.client, [8; 16], note(id, [8; 16], &text)).await.unwrap();
+        agree(&attached.client).await;
+        assert!(patiently(&attached.client, &read).await.messages[0].text() == text);
+    });
+    drop(serve);
+    home.assert_empty_but_for_the_socket();
+    let space = fs::read_dir(home.data().join("ui")).unwrap().next().unwrap().unwrap().path();
+    let cache = space.join("data.mdb");
+    let mut bytes = fs::read(&cache).unwrap();
+    // A large value has pages of its own: number u64, pad u16, flags u16 of which 4 says so, how many u32.
+    let large: Vec<usize> =
+        (0..bytes.len()).step_by(4096).filter(|at| bytes[at + 10..at + 12] == [4, 0] && bytes[at + 12] >= 5).collect();
+    assert!(!large.is_empty());
+    large.iter().for_each(|at| bytes[at + 9000] ^= 4);
+    fs::write(&cache, bytes).unwrap();
+    let serve = Serve::start(&home);
+    on_wire(async {
+        let attached = Attached::to(&home);
+        attached.demo().await;
+        let refused = attached.client.call(&read).await.unwrap_err();
+        assert_eq!(refused.code, Code::ArchiveDamaged, "{refused}");
+        agree(&attached.client).await;
+        assert!(patiently(&attached.client, &read).await.messages[0].text() == text);
+        assert_eq!(same(&attached.client).await.len(), 1);
+    });
     drop(serve);
 }
 

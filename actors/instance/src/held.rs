@@ -10,12 +10,12 @@ use std::{
     thread,
 };
 
-use ipc::{Refusal, messages::start::CacheProfile};
+use ipc::{Code, Refusal, messages::start::CacheProfile};
 use replica::{
     Outbox, ReplicaError, Wall,
     sparse::{Ask, Left, Profile, Sparse, SparseError},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::{carrier::full, unusable};
 
@@ -35,6 +35,7 @@ type Job = Box<dyn FnOnce(&mut Sparse) + Send>;
 pub(crate) struct Held {
     jobs: mpsc::Sender<Job>,
     stale: PathBuf,
+    spoiled: Arc<Notify>,
 }
 
 impl Held {
@@ -57,21 +58,21 @@ impl Held {
             fs::remove_dir_all(&former).map_err(broken)?;
         }
         if stale.exists() {
-            Sparse::forget(directory).map_err(|error| failed(&error))?;
+            Sparse::forget(directory).map_err(|error| unusable(&error.to_string()))?;
             fs::remove_file(&stale).map_err(broken)?;
         }
         // By itself and first: whatever is wrong with one of the two is not to cost the other.
-        let outbox = Sparse::outbox_in(directory, key, space, &profile).map_err(|error| failed(&error))?;
+        let outbox = Sparse::outbox_in(directory, key, space, &profile).map_err(|error| unusable(&error.to_string()))?;
         let open = || Sparse::open_beside(Arc::clone(&outbox), directory, key, space, profile, Wall::system());
         let opened = match open() {
             Err(SparseError::Store(ReplicaError::Damaged(_) | ReplicaError::Newer { .. } | ReplicaError::OtherSpace)) => {
                 tracing::warn!("the cache cannot be read; it is made anew from the archive");
-                Sparse::forget(directory).map_err(|error| failed(&error))?;
+                Sparse::forget(directory).map_err(|error| unusable(&error.to_string()))?;
                 open()
             }
             opened => opened,
         };
-        let mut sparse = opened.map_err(|error| failed(&error))?;
+        let mut sparse = opened.map_err(|error| unusable(&error.to_string()))?;
         let (jobs, mut waiting) = mpsc::channel::<Job>(WAITING);
         let work = move || {
             while let Some(job) = waiting.blocking_recv() {
@@ -80,7 +81,23 @@ impl Held {
         };
         let thread = thread::Builder::new().name("cache".to_owned()).spawn(work);
         thread.map_err(|error| Refusal::internal(format!("start the thread of the cache: {error}")))?;
-        Ok((Held { jobs, stale }, outbox))
+        Ok((Held { jobs, stale, spoiled: Arc::default() }, outbox))
+    }
+
+    /// Asks the store for something, in its turn. It is to be short.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Sparse) -> Result<T, SparseError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        self.ask_or(move |sparse| work(sparse).map_err(|error| failed(&error))).await
+    }
+
+    /// Asks for something that may be refused for other reasons too.
+    pub(crate) async fn ask_or<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Sparse) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        self.with(work).await?.map_err(|refusal| self.noticed(refusal))
     }
 
     /// Does something with the store, in its turn. It is to be short.
@@ -98,14 +115,14 @@ impl Held {
 
     /// What to ask the archive for before anybody misses it.
     pub(crate) async fn prefetch(&self) -> Result<Vec<Ask>, Refusal> {
-        self.with(|sparse| sparse.prefetch()).await?.map_err(|error| failed(&error))
+        self.ask(|sparse| sparse.prefetch()).await
     }
 
     /// Lets go of what nobody has used for long, a little at a time.
     pub(crate) async fn maintain(&self) -> Result<(), Refusal> {
-        let due = self.with(|sparse| sparse.due()).await?.map_err(|error| failed(&error))?;
+        let due = self.ask(|sparse| sparse.due()).await?;
         loop {
-            let left = self.with(move |sparse| sparse.maintain_some(due)).await?.map_err(|error| failed(&error))?;
+            let left = self.ask(move |sparse| sparse.maintain_some(due)).await?;
             if left == Left::default() {
                 return Ok(());
             }
@@ -117,11 +134,39 @@ impl Held {
     pub(crate) fn forsake(&self) -> io::Result<()> {
         fs::write(&self.stale, [])
     }
+
+    /// If something that is cached cannot be read any more, the cache is of no use: the process ends, and the next one begins
+    /// with an empty one, for the archive has all of it.
+    pub(crate) fn noticed(&self, refusal: Refusal) -> Refusal {
+        if refusal.code == Code::ArchiveDamaged {
+            let noted = self.forsake();
+            tracing::warn!(noted = noted.is_ok(), "something that is cached is damaged; the cache is made anew from the archive");
+            self.spoiled.notify_one();
+        }
+        refusal
+    }
+
+    /// Waits until the cache is of no use any more.
+    pub(crate) async fn spoiled(&self) {
+        self.spoiled.notified().await;
+    }
 }
 
 pub(crate) fn failed(error: &SparseError) -> Refusal {
     match error {
         SparseError::Outbox(error) => full(error),
+        SparseError::Store(error) if is_damage(error) => damaged(),
         error => unusable(&error.to_string()),
     }
+}
+
+/// Whether what is cached is what is wrong.
+pub(crate) fn is_damage(error: &ReplicaError) -> bool {
+    matches!(error, ReplicaError::Damaged(_))
+}
+
+/// What is told of that.
+pub(crate) fn damaged() -> Refusal {
+    let sentence = "something in the window's cache is damaged; it is made anew from the archive, so ask again in a moment";
+    Refusal::new(Code::ArchiveDamaged, sentence)
 }

@@ -69,7 +69,13 @@ pub async fn start(prepared: Prepared, client: Client<source::Ui>, events: Event
     let keeper = Keeper { client, held: held.clone(), standing: Rc::clone(&standing), asks, idle };
     actix::spawn(keeper.keep_up());
     tracing::info!("the cache is open");
-    Ok(service::run(Service::new(held, carrier, fetches, standing), events))
+    let serving = service::run(Service::new(held.clone(), carrier, fetches, standing), events);
+    Ok(async move {
+        tokio::select! {
+            () = serving => {}
+            () = held.spoiled() => {}
+        }
+    })
 }
 
 /// Lets go of what nobody has used for long: once an hour, and when nothing else is to be done for now.

@@ -26,7 +26,7 @@ use tokio::sync::Notify;
 
 use crate::{
     fetches::Asks,
-    held::Held,
+    held::{Held, damaged, is_damage},
     standing::{Standing, Whose},
 };
 use importer::{Importer, Purpose};
@@ -128,7 +128,7 @@ impl Keeper {
                 // It is told why as far as it listens; what it says of that is of no use.
                 let (sending, _) = stream.halves();
                 let _ = tokio::time::timeout(REST.1, out.send_all(&sending)).await;
-                return Err(refusal(&fault));
+                return Err(self.held.noticed(refusal(&fault)));
             }
         }
         stream.answer().await.map(|_| ())
@@ -145,7 +145,10 @@ fn trouble(refusal: Refusal) -> Option<String> {
 fn refusal(fault: &Fault) -> Refusal {
     match fault.blame() {
         Blame::Peer => Refusal::new(Code::Malformed, fault.to_string()),
-        Blame::Here => crate::unusable(&fault.to_string()),
+        Blame::Here => match fault {
+            Fault::Here(error) if error.downcast_ref().is_some_and(is_damage) => damaged(),
+            _ => crate::unusable(&fault.to_string()),
+        },
         Blame::Nobody => Refusal::new(Code::ArchiveUnavailable, fault.to_string()),
     }
 }

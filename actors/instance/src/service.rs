@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::{
     carrier::Carrier,
     fetches::Fetches,
-    held::{Held, failed},
+    held::Held,
     reading::{self, Acts},
     standing::Standing,
 };
@@ -84,7 +84,7 @@ impl Service {
 
     async fn list(&self, request: ListRecent) -> Result<Conversations, Refusal> {
         let acts = self.acts()?;
-        let told = self.held.with(move |sparse| reading::list(sparse, acts, request)).await??;
+        let told = self.held.ask_or(move |sparse| reading::list(sparse, acts, request)).await?;
         self.standing.came(&told.came);
         Ok(told.answer)
     }
@@ -94,7 +94,7 @@ impl Service {
         let mut fetched = 0;
         loop {
             let (acts, again) = (self.acts()?, fetched > 0);
-            let told = self.held.with(move |sparse| reading::read(sparse, acts, request, again)).await??;
+            let told = self.held.ask_or(move |sparse| reading::read(sparse, acts, request, again)).await?;
             self.standing.came(&told.came);
             if let Some(missing) = told.missing
                 && fetched < FETCHES
@@ -111,13 +111,13 @@ impl Service {
 
     async fn pin(&self, Pin { id, pinned }: Pin) -> Result<Done, Refusal> {
         let set = move |sparse: &mut replica::sparse::Sparse| if pinned { sparse.pin(&id.0) } else { sparse.unpin(&id.0) };
-        self.held.with(set).await?.map_err(|error| failed(&error))?;
+        self.held.ask(set).await?;
         self.fetches.plan_anew();
         Ok(Done)
     }
 
     async fn stands(&self) -> Result<Stands, Refusal> {
-        let (held, reads) = self.held.with(|sparse| reading::counts(sparse)).await??;
+        let (held, reads) = self.held.ask_or(|sparse| reading::counts(sparse)).await?;
         Ok(Stands {
             link: self.standing.link(),
             trouble: self.standing.trouble(),

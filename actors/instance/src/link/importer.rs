@@ -67,7 +67,7 @@ impl Importer {
         let settings = match purpose {
             Purpose::Titles => Settings { rules: Titles::rules(), live: false, ..Settings::window(archive(), vec![Span::ALL]) },
             Purpose::Window { audit } => {
-                let spans = held.with(|sparse| sparse.spans()).await?.map_err(|error| failed(&error))?;
+                let spans = held.ask(|sparse| sparse.spans()).await?;
                 Settings { audit, ..Settings::window(archive(), spans) }
             }
         };
@@ -151,7 +151,7 @@ impl Importer {
         if self.forked {
             self.standing.set_trouble(Whose::Link, Some(FORKED.to_owned()));
         }
-        settled.map_err(|error| failed(&error))?;
+        settled.map_err(|error| self.held.noticed(failed(&error)))?;
         self.go_on_planning().await?;
         Ok(step)
     }
