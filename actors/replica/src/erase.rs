@@ -135,6 +135,17 @@ impl Snapshot<'_> {
     pub fn is_erased(&self, header: &EventHeader, id: &[u8; 32]) -> Result<bool, ReplicaError> {
         is_erased(&*self.txn, header, id)
     }
+
+    /// The last clock up to which an entity is erased: the greatest there is if it is so for good.
+    pub fn erased_until(&self, entity: &[u8; 16]) -> Result<Option<Clock>, ReplicaError> {
+        let until = self.txn.get(Table::Tomb, &entity_tomb(entity))?;
+        until.map(|until| log::position(until, "erasures").map(Clock)).transpose()
+    }
+
+    /// Whether one event was erased by itself, be it here or not.
+    pub fn is_event_erased(&self, id: &[u8; 32]) -> Result<bool, ReplicaError> {
+        Ok(self.txn.get(Table::Tomb, &event_tomb(id))?.is_some())
+    }
 }
 
 fn is_entity_erased(txn: &dyn Reading, entity: &[u8; 16], kind: u16, clock: Clock) -> Result<bool, ReplicaError> {

@@ -225,6 +225,7 @@ impl Batch<'_> {
         self.txn.put(Table::Body, &key, &sealed)?;
         let event = self.replica.event(self.txn.reading(), position)?;
         self.say(&event, &opened.plain)?;
+        self.look_again(&event.header.entity)?;
         Ok(Taken::Filled(kept(&event)))
     }
 

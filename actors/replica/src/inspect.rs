@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, ops::Bound};
 
 use crate::{
     AuthorHead, Damage, Page, Recorded, Replica, ReplicaError, Snapshot,
-    engine::{all, prefix_back},
+    engine::{all, prefix, prefix_back},
     log::{hex, position},
     tables::Table,
     write::Head,
@@ -108,6 +108,20 @@ impl Snapshot<'_> {
         let (from, to) = (key(after), key(u64::MAX));
         let rows = self.txn.range(Table::Kind, Bound::Excluded(&from), Bound::Included(&to))?.take(limit);
         rows.map(|row| self.listed_as(self.replica.event(&*self.txn, position(row?.0, "kinds")?)?)).collect()
+    }
+
+    /// The events of an entity, by their clocks.
+    pub fn of_entity<'s>(
+        &'s self,
+        entity: &[u8; 16],
+    ) -> Result<impl Iterator<Item = Result<Listed, ReplicaError>> + use<'s>, ReplicaError> {
+        let rows = prefix(&*self.txn, Table::Entity, entity)?;
+        Ok(rows.map(|row| self.listed_as(self.replica.event(&*self.txn, position(row?.0, "entities")?)?)))
+    }
+
+    /// Ids of events that begin with these lower-case hexadecimal digits, at most `limit`.
+    pub fn ids_beginning(&self, digits: &str, limit: usize) -> Result<Vec<[u8; 32]>, ReplicaError> {
+        self.keys_beginning(Table::Id, digits, limit)
     }
 
     fn listed_as(&self, event: Recorded) -> Result<Listed, ReplicaError> {

@@ -194,6 +194,7 @@ impl Batch<'_> {
             self.txn.put(Table::Body, &key, &sealed::seal_kept(&entity_key, &parcel.id, &opened.kept)?)?;
         }
         self.dirty.insert(header.entity);
+        self.look_again(&header.entity)?;
         Ok(Ok(Kept { position, id: parcel.id, kind: header.kind, entity: header.entity, again: true }))
     }
 

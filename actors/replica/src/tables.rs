@@ -85,6 +85,9 @@ tables! {
     GoneTime: "gone time";
     /// author `32` → sequence `u64` ‖ event id `32`; how far a peer's events were looked at
     Reached: "reached";
+    /// 0 ‖ key → keyed digest `16` ‖ value; rows of who follows the log, see `ledger.rs`; 1 ‖ entity `16` → nothing, what it
+    /// is to look at again
+    Ledger: "ledger";
     /// name → value; see `store.rs`, and `outbox.rs` for its own
     Meta: "meta";
 }
@@ -107,5 +110,6 @@ impl Table {
         Table::Reference,
         Table::Refers,
         Table::Unknown,
+        Table::Ledger,
     ];
 }

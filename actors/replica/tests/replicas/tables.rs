@@ -211,6 +211,8 @@ fn row(names: &Names<'_>, table: Table, key: &[u8], value: &[u8]) -> String {
         }
         // Those of a sparse store are empty in an archive.
         Table::Use | Table::Least | Table::Gone | Table::GoneTime | Table::Reached => unreachable!("{} has a row", table.name()),
+        // Nobody follows here.
+        Table::Ledger => unreachable!("{} has a row", table.name()),
         Table::Chunk | Table::Upload | Table::Outbox => {
             (k, v) = (Cut(&[]), Cut(&[]));
             format!("{} bytes of {}", value.len(), key.len())
