@@ -50,7 +50,6 @@ pub(crate) struct Service {
     names: Names,
     gathering: Gathering,
     keep: Keep,
-    clearing: erase::Clearing,
     memory: Memory,
 }
 
@@ -83,8 +82,8 @@ impl Service {
         let clearing = erase::Clearing::new(&directory);
         clearing.go_on(&replica, &writer);
         let (bindings, gathering, keep) = (Bindings::default(), Gathering::default(), Keep::default());
-        let memory = Memory::new(replica.clone(), writer.clone(), clearing.clone(), Arc::new(contents::now));
-        Service { replica, writer, journals, signer, search, bindings, directory, names, gathering, keep, clearing, memory }
+        let memory = Memory::new(replica.clone(), writer.clone(), clearing, Arc::new(contents::now));
+        Service { replica, writer, journals, signer, search, bindings, directory, names, gathering, keep, memory }
     }
 
     async fn answer(&self, incoming: Incoming) {
@@ -239,8 +238,7 @@ impl Service {
                 read::<wire::Measure>(incoming, inspect::measure(replica, names, &self.directory)).await;
             }
             Ok(Request::Erase(request)) => {
-                self.write::<wire::Erase>(incoming, erase::erase(replica, writer, journals, &self.clearing, who.0, request))
-                    .await;
+                self.write::<wire::Erase>(incoming, erase::erase(replica, writer, journals, &self.memory, who.0, request)).await;
             }
             Ok(Request::VerifyAll(_)) => {
                 let reply = incoming.reply::<wire::VerifyAll>();

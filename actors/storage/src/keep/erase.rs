@@ -24,6 +24,7 @@ use crate::{
     contents,
     errors::{ours, refusal},
     journal::{Finish, Journals, Recover, Speaking},
+    memory::Memory,
     volumes,
     writer::WriterHandle,
 };
@@ -36,7 +37,7 @@ pub(crate) async fn erase(
     replica: &Replica,
     writer: &WriterHandle,
     journals: &Addr<Journals>,
-    clearing: &Clearing,
+    memory: &Memory,
     role: Role,
     request: Erase,
 ) -> Result<Erased, Refusal> {
@@ -53,14 +54,19 @@ pub(crate) async fn erase(
     let mut entities = vec![entity];
     if matches!(request.what, EraseWhat::Conversation(_)) {
         // What the memory says of it goes with it, also what other devices made of it and have not told yet.
-        let memory = body::memory_of(&entity);
-        drafts.push(Draft::erase_entity(memory, None));
-        entities.push(memory);
+        let remembered = body::memory_of(&entity);
+        drafts.push(Draft::erase_entity(remembered, None));
+        entities.push(remembered);
     }
     let count = |snapshot: Snapshot<'_>| entities.iter().map(|entity| snapshot.bodies_of(entity)).sum::<Result<u64, _>>();
     let events = replica.snapshot().and_then(count).map_err(|error| refusal(&error))?;
+    let clearing = memory.clearing();
     clearing.begin().map_err(|error| refusal(&error.into()))?;
     writer.append_all(drafts, Vec::new()).await?;
+    // Ids are all that is there, and what follows takes them out where this could not.
+    if let Err(refusal) = memory.let_go(entity).await {
+        tracing::warn!(code = ?refusal.code, "the memory lists what was erased until it has followed");
+    }
     let chunks = contents::collect_now(replica, writer).await?;
     clearing.overwrite(writer);
     tracing::info!(events, chunks, "erased");

@@ -8,11 +8,14 @@ use ipc::{
     endpoint::Reply,
     messages::storage::{DamageFound, VerifiedAll, VerifyAll},
 };
-use replica::{Damaged, Replica, ReplicaError, Snapshot, What, body};
+use replica::{Damaged, LEDGER, Replica, ReplicaError, Snapshot, What, body};
 use tokio::sync::mpsc;
 
 use super::{Damage, Keep};
-use crate::errors::{ours, refusal};
+use crate::{
+    errors::{ours, refusal},
+    memory::{self, Compared},
+};
 
 /// Events looked at in one snapshot.
 const SLICE: usize = 128;
@@ -139,7 +142,7 @@ impl Look {
         drop(snapshot);
         let does_not_open = |what| format!("the view of {what} does not open; it can be made anew from the events");
         for (what, entity) in unopened {
-            if !self.view(does_not_open(what), entity, tell) {
+            if !self.view(does_not_open(what), Some(entity), tell) {
                 return Ok(());
             }
         }
@@ -148,7 +151,7 @@ impl Look {
         loop {
             let folds = self.replica.snapshot()?.verify_folds(after, ENTITIES)?;
             for (what, entity) in folds.wrong {
-                if !self.view(differs(what), entity, tell) {
+                if !self.view(differs(what), Some(entity), tell) {
                     return Ok(());
                 }
             }
@@ -157,14 +160,41 @@ impl Look {
                 break;
             }
         }
-        Ok(())
+        self.ledger(tell)
+    }
+
+    /// Looks at what is known of the memory. What has not taken in all there is cannot be compared, and is made anew when it
+    /// does not fit as it goes on.
+    fn ledger(&mut self, tell: &mut dyn FnMut(DamageFound) -> bool) -> Result<(), ReplicaError> {
+        let what = || "what is known of the memory is not what the events make; it can be made anew from them".to_owned();
+        let mut compared = Compared::default();
+        loop {
+            let looked = memory::compare(&self.replica.snapshot()?, &compared, ENTITIES);
+            match looked {
+                Ok(Some(next)) => compared = next,
+                Ok(None) => return Ok(()),
+                Err(ReplicaError::Damaged(replica::Damage::Record(LEDGER))) => {
+                    self.view(what(), None, tell);
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+            for conversation in &compared.wrong {
+                if !self.view(what(), Some(*conversation), tell) {
+                    return Ok(());
+                }
+            }
+            if compared.after.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     /// Tells of a view; whether to go on.
-    fn view(&mut self, what: String, entity: [u8; 16], tell: &mut dyn FnMut(DamageFound) -> bool) -> bool {
+    fn view(&mut self, what: String, entity: Option<[u8; 16]>, tell: &mut dyn FnMut(DamageFound) -> bool) -> bool {
         self.verified.damaged += 1;
         self.damage.derived = true;
-        tell(DamageFound { what, event: None, position: None, entity: Some(entity), name: None, lies: None })
+        tell(DamageFound { what, event: None, position: None, entity, name: None, lies: None })
     }
 }
 

@@ -2,8 +2,6 @@
 //! body. The whole month is waited for, so that a month has one bundle and every device makes the same; what comes late from
 //! another device gets one more. The entries themselves stay in the log.
 
-use std::collections::BTreeMap;
-
 use replica::{
     Draft, ReplicaError,
     body::{Body, Bundle, bundle_id, memory_of},
@@ -12,10 +10,10 @@ use tantivy::time::{Date, Month, OffsetDateTime};
 
 use super::{
     Id, Sight, Step, experience,
-    ledger::Ledger,
     lifecycle::{self, Tier},
     list,
     numbers::{COMPRESS_AFTER, is_older},
+    rows::{self, Cut},
 };
 
 /// Most entries in one bundle: their words come to less than a MiB.
@@ -24,29 +22,23 @@ const MOST: usize = 256;
 /// Bundles made in one step.
 const TOGETHER: usize = 2;
 
-pub(super) fn step(sight: &Sight<'_>, ledger: &mut Ledger) -> Result<Step, ReplicaError> {
-    let mut months: BTreeMap<(Id, u32), Vec<(u64, Id)>> = BTreeMap::new();
-    for (id, entry) in ledger.entries.iter().filter(|(_, entry)| entry.tier == Tier::Archived) {
-        let Some(month) = month_of(entry.at_ms) else { continue };
-        if end_of(month).is_some_and(|end| is_older(end, sight.now, COMPRESS_AFTER)) {
-            months.entry((entry.conversation, month)).or_default().push((entry.at_ms, *id));
-        }
-    }
+pub(super) fn step(sight: &mut Sight<'_>) -> Result<Step, ReplicaError> {
     let mut step = Step::default();
-    for ((conversation, month), mut due) in months {
-        due.sort_unstable();
-        due.truncate(MOST);
-        let mut items = Vec::with_capacity(due.len());
-        for (_, id) in &due {
+    let mut after: Option<Vec<u8>> = None;
+    while let Some(due) = next(sight, after.as_deref())? {
+        let mut items = Vec::with_capacity(due.entries.len());
+        for id in &due.entries {
             // One that cannot be read stays where it is; `lamos verify` names it.
-            items.extend(list::entry(sight.snapshot, ledger, id)?.map(|made| experience::in_short(&made)));
+            items.extend(list::entry(sight.snapshot, &due.conversation, id)?.map(|made| experience::in_short(&made)));
         }
+        after = Some(rows::behind(&due.group));
         if items.is_empty() {
             continue;
         }
         let ids: Vec<Id> = items.iter().map(|item| item.id).collect();
         let moved = ids.iter().map(|id| lifecycle::move_entry(id, Tier::Compressed)).collect();
         step.moved.compressed_entries += ids.len() as u64;
+        let Due { conversation, month, .. } = due;
         let bundle = Bundle { id: bundle_id(&conversation, &ids), conversation, month, items };
         let (entity, once) = (memory_of(&conversation), Some(bundle.id));
         step.drafts.push(Draft { entity, body: Body::Bundle(bundle), once });
@@ -58,8 +50,39 @@ pub(super) fn step(sight: &Sight<'_>, ledger: &mut Ledger) -> Result<Step, Repli
     Ok(step)
 }
 
+/// What is put into one bundle.
+struct Due {
+    /// How the keys of all that belong together begin.
+    group: Vec<u8>,
+    month: u32,
+    conversation: Id,
+    /// The oldest of them.
+    entries: Vec<Id>,
+}
+
+/// The next conversation and month that are due, behind this key.
+fn next(sight: &Sight<'_>, after: Option<&[u8]>) -> Result<Option<Due>, ReplicaError> {
+    let mut due: Option<Due> = None;
+    for row in rows::keys(sight.snapshot, rows::MONTH, after)? {
+        let row = row?;
+        let mut cut = Cut(row.get(1..).unwrap_or_default());
+        let (month, conversation, _, id) = (u32::from_be_bytes(cut.take()?), cut.take::<16>()?, cut.number()?, cut.take()?);
+        match &mut due {
+            // Months that come after it end later.
+            None if !end_of(month).is_some_and(|end| is_older(end, sight.now, COMPRESS_AFTER)) => return Ok(None),
+            None => {
+                let group = rows::key(rows::MONTH, &[&month.to_be_bytes(), &conversation]);
+                due = Some(Due { group, month, conversation, entries: vec![id] });
+            }
+            Some(due) if row.starts_with(&due.group) && due.entries.len() < MOST => due.entries.push(id),
+            Some(_) => break,
+        }
+    }
+    Ok(due)
+}
+
 /// The month of a moment, counted from January of the year 0.
-fn month_of(at_ms: u64) -> Option<u32> {
+pub(super) fn month_of(at_ms: u64) -> Option<u32> {
     let at = OffsetDateTime::from_unix_timestamp(i64::try_from(at_ms / 1000).ok()?).ok()?;
     let year = u32::try_from(at.year()).ok()?;
     Some(year * 12 + u32::from(u8::from(at.month())) - 1)

@@ -2,6 +2,7 @@
 //! short-term memory for its time. They are taken in the order of their clocks, ten by ten, so that two devices that have
 //! the same traces make the same entries.
 
+use ipc::event::Clock;
 use replica::{
     Draft, Recorded, ReplicaError, Version,
     body::{Body, Trace, memory_of},
@@ -9,25 +10,26 @@ use replica::{
 
 use super::{
     EventId, Id, Sight, Step, experience,
-    ledger::Ledger,
     lifecycle::{self, Life},
     numbers::{CONSOLIDATE_AT, SHORT_TERM, is_older},
+    rows::{self, Cut},
 };
 
 /// Entries made in one step.
 const TOGETHER: usize = 8;
 
-pub(super) fn step(sight: &Sight<'_>, ledger: &mut Ledger) -> Result<Step, ReplicaError> {
+pub(super) fn step(sight: &mut Sight<'_>) -> Result<Step, ReplicaError> {
     loop {
         let (mut step, mut given_up) = (Step::default(), false);
-        for (conversation, traces) in due(sight, ledger) {
+        for (conversation, traces) in due(sight)? {
             let (read, lost) = read_all(sight, &traces)?;
             if lost.is_empty() {
                 put_together(&mut step, &conversation, &read);
             }
             // What is left without those may not be due.
-            given_up |= !lost.is_empty();
-            lost.iter().for_each(|trace| ledger.give_up(&conversation, trace));
+            for trace in lost {
+                given_up |= sight.given_up.add(trace);
+            }
         }
         if !given_up || !step.drafts.is_empty() {
             return Ok(step);
@@ -61,19 +63,27 @@ fn put_together(step: &mut Step, conversation: &Id, read: &[(Recorded, Trace)]) 
 }
 
 /// Some of what is to be put together.
-fn due(sight: &Sight<'_>, ledger: &Ledger) -> Vec<(Id, Vec<EventId>)> {
+fn due(sight: &Sight<'_>) -> Result<Vec<(Id, Vec<EventId>)>, ReplicaError> {
     let mut found = Vec::new();
-    for (conversation, talk) in &ledger.talks {
-        let active: Vec<(u64, EventId)> = talk.traces_in(Life::Active).collect();
+    for row in rows::keys(sight.snapshot, rows::DUE, None)? {
+        let row = row?;
+        let mut cut = Cut(row.get(1..).unwrap_or_default());
+        let (oldest, conversation) = (cut.number()?, cut.take()?);
+        if oldest != 0 && !is_older(oldest, sight.now, SHORT_TERM) {
+            break;
+        }
+        let traces = rows::traces(sight.snapshot, &conversation)?;
+        let active = traces.iter().filter(|((_, id), life)| **life == Life::Active && !sight.given_up.has(id));
+        let active: Vec<(u64, EventId)> = active.map(|((clock, id), _)| (Clock(*clock).millis(), *id)).collect();
         let groups = active.chunks(CONSOLIDATE_AT).filter(|group| {
             let oldest = group.iter().map(|(at, _)| *at).min().unwrap_or(u64::MAX);
             group.len() == CONSOLIDATE_AT || is_older(oldest, sight.now, SHORT_TERM)
         });
-        found.extend(groups.map(|group| (*conversation, group.iter().map(|(_, id)| *id).collect())));
+        found.extend(groups.map(|group| (conversation, group.iter().map(|(_, id)| *id).collect())));
         if found.len() >= TOGETHER {
             found.truncate(TOGETHER);
             break;
         }
     }
-    found
+    Ok(found)
 }

@@ -1,24 +1,24 @@
 //! What is in the memory, as it is shown. Where things are comes from the ledger, what they say from the log.
 
-use std::cmp::Reverse;
-
 use ipc::{
     Code, Refusal,
     id::ConversationId,
-    messages::storage::{
-        ListMemory, MAX_PAGE, MemoryCounts, MemoryListed, MemoryPart, MemoryResult, MemoryShown, MemoryTier, Remembered,
-    },
+    messages::storage::{ListMemory, MAX_PAGE, MemoryListed, MemoryPart, MemoryResult, MemoryShown, MemoryTier, Remembered},
 };
 use replica::{
-    Replica, ReplicaError, Snapshot,
-    body::{Body, Bundled, Experience, Success, TraceId},
+    ReplicaError, Snapshot,
+    body::{self, Body, Bundled, Experience, Success, TraceId, memory_of},
 };
 
 use super::{
-    EventId, Id, experience,
-    ledger::{self, Entry, Ledger},
-    lifecycle::{Life, Tier},
+    EventId, Id, experience, ledger,
+    lifecycle::{self, Life, Tier},
+    rows::{self, Cut},
+    talk::{self, Entry},
 };
+
+/// Events looked at for one that is a trace, among those whose ids begin with some digits.
+const MOST_IDS: usize = 4096;
 
 /// Why nothing is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,87 +43,94 @@ impl Unclear {
 type Item = (Id, Bundled, MemoryTier);
 
 /// A page of a part.
-pub(super) fn page(replica: &Replica, ledger: &Ledger, request: ListMemory) -> Result<MemoryListed, ReplicaError> {
+pub(super) fn page(snapshot: &Snapshot<'_>, request: &ListMemory) -> Result<MemoryListed, ReplicaError> {
     let (skip, limit) = (request.skip as usize, usize::from(request.limit.clamp(1, MAX_PAGE)));
-    let snapshot = replica.snapshot()?;
-    let mut items: Vec<Item> = Vec::new();
-    let all = match request.part {
-        MemoryPart::Short => {
-            let traces = active(ledger);
-            for (_, id, conversation) in traces.iter().skip(skip).take(limit) {
-                let made = trace(&snapshot, conversation, id)?;
-                items.extend(made.map(|made| (*conversation, trace_in_short(&made), MemoryTier::Active)));
-            }
-            traces.len()
-        }
-        MemoryPart::Long | MemoryPart::Archived => {
-            let tiers = if request.part == MemoryPart::Long { &[Tier::Live][..] } else { &[Tier::Archived, Tier::Compressed] };
-            let entries = ledger.entries_in(tiers);
-            for (id, _) in entries.iter().skip(skip).take(limit) {
-                items.extend(in_short(&snapshot, ledger, id)?);
-            }
-            entries.len()
-        }
+    let counts = ledger::counts(snapshot)?;
+    let (kind, all) = match request.part {
+        MemoryPart::Short => (rows::SHORT, counts.active),
+        MemoryPart::Long => (rows::LIVE, counts.live),
+        MemoryPart::Archived => (rows::OLD, counts.archived_entries),
     };
-    let items = items.iter().map(|(conversation, item, tier)| remembered(&snapshot, conversation, item, *tier));
-    let next = (skip + limit < all).then(|| request.skip.saturating_add(u32::try_from(limit).unwrap_or(u32::MAX)));
-    Ok(MemoryListed { items: items.collect::<Result<_, _>>()?, next, counts: counts(ledger) })
-}
-
-/// Active traces of all conversations, newest first.
-fn active(ledger: &Ledger) -> Vec<(Reverse<u64>, EventId, Id)> {
-    let mut traces = Vec::new();
-    for (conversation, talk) in &ledger.talks {
-        traces.extend(talk.traces_in(Life::Active).map(|(at, id)| (Reverse(at), id, *conversation)));
+    let mut items: Vec<Item> = Vec::new();
+    // All three lie the newest first.
+    for row in rows::keys(snapshot, kind, None)?.skip(skip).take(limit) {
+        let row = row?;
+        let mut cut = Cut(row.get(9..).unwrap_or_default());
+        if kind == rows::SHORT {
+            let (id, conversation) = (cut.take()?, cut.take()?);
+            let made = trace(snapshot, &conversation, &id)?;
+            items.extend(made.map(|made| (conversation, trace_in_short(&made), MemoryTier::Active)));
+        } else {
+            let (id, conversation) = (cut.take()?, cut.take()?);
+            items.extend(in_short(snapshot, &conversation, &id)?);
+        }
     }
-    traces.sort_unstable();
-    traces
+    let items = items.iter().map(|(conversation, item, tier)| remembered(snapshot, conversation, item, *tier));
+    let more = ((skip + limit) as u64) < all;
+    let next = more.then(|| request.skip.saturating_add(u32::try_from(limit).unwrap_or(u32::MAX)));
+    Ok(MemoryListed { items: items.collect::<Result<_, _>>()?, next, counts })
 }
 
 /// An entry: of one that is compressed what its bundle keeps.
-fn in_short(snapshot: &Snapshot<'_>, ledger: &Ledger, id: &Id) -> Result<Option<Item>, ReplicaError> {
-    let Some(Entry { conversation, tier, .. }) = ledger.entries.get(id) else { return Ok(None) };
-    let bundled = if *tier == Tier::Compressed { bundled(snapshot, ledger, id)? } else { None };
+fn in_short(snapshot: &Snapshot<'_>, conversation: &Id, id: &Id) -> Result<Option<Item>, ReplicaError> {
+    let Some(kept) = rows::entry(snapshot, conversation, id)? else { return Ok(None) };
+    let bundled = if kept.tier == Tier::Compressed { bundled(snapshot, &kept, id)? } else { None };
     let item = match bundled {
         Some(item) => Some(item),
-        None => entry(snapshot, ledger, id)?.map(|made| experience::in_short(&made)),
+        None => said(snapshot, &kept)?.map(|made| experience::in_short(&made)),
     };
-    Ok(item.map(|item| (*conversation, item, tier_to_wire(*tier))))
+    Ok(item.map(|item| (*conversation, item, tier_to_wire(kept.tier))))
 }
 
-fn counts(ledger: &Ledger) -> MemoryCounts {
-    let lives = |life| ledger.talks.values().map(|talk| talk.traces.values().filter(|at| **at == life).count() as u64).sum();
-    let tiers = |tier| ledger.entries.values().filter(|entry| entry.tier == tier).count() as u64;
-    let compressed_entries = tiers(Tier::Compressed);
-    MemoryCounts {
-        active: lives(Life::Active),
-        consolidated: lives(Life::Consolidated),
-        archived: lives(Life::Archived),
-        live: tiers(Tier::Live),
-        archived_entries: tiers(Tier::Archived) + compressed_entries,
-        compressed_entries,
+/// Entries and traces whose ids begin with these digits, as far as it takes to know that there is more than one thing.
+type Begun = (Vec<(Id, Id)>, Vec<(Id, EventId)>);
+
+fn begun(snapshot: &Snapshot<'_>, digits: &str) -> Result<Result<Begun, Unclear>, ReplicaError> {
+    let (mut entries, mut traces) = (Vec::new(), Vec::new());
+    let Some(begin) = bytes(digits) else { return Ok(Err(Unclear::Nothing)) };
+    for one in rows::named(snapshot, &begin)? {
+        let (id, conversation) = one?;
+        if hex(&id).starts_with(digits) {
+            entries.push((conversation, id));
+        }
+        if entries.len() > 1 {
+            return Ok(Err(Unclear::Many));
+        }
     }
+    // Traces are events among many others, and those that are settled stand in no list.
+    let ids = snapshot.ids_beginning(digits, MOST_IDS)?;
+    let all = ids.len() < MOST_IDS;
+    for id in ids {
+        let Some(listed) = snapshot.listed_one(&id)? else { continue };
+        let conversation = listed.event.header.entity;
+        let is_trace = listed.event.header.kind == body::TRACE && listed.sealed.is_some();
+        if is_trace && rows::talk_of(snapshot, &memory_of(&conversation))?.is_some() {
+            traces.push((conversation, id));
+        }
+        if entries.len() + traces.len() > 1 {
+            return Ok(Err(Unclear::Many));
+        }
+    }
+    Ok(if all { Ok((entries, traces)) } else { Err(Unclear::Many) })
 }
 
 /// All that is known of one thing.
-pub(super) fn show(replica: &Replica, ledger: &Ledger, digits: &str) -> Result<Result<MemoryShown, Unclear>, ReplicaError> {
-    let begins = |id: &[u8]| !digits.is_empty() && hex(id).starts_with(digits);
-    let entries: Vec<Id> = ledger.entries.keys().filter(|id| begins(&id[..])).copied().take(2).collect();
-    let traces = ledger.talks.iter().flat_map(|(conversation, talk)| {
-        talk.traces.iter().filter(|((_, id), _)| begins(id)).map(|((_, id), life)| (*conversation, *id, *life))
-    });
-    let traces: Vec<(Id, EventId, Life)> = traces.take(2).collect();
-    let snapshot = replica.snapshot()?;
+pub(super) fn show(snapshot: &Snapshot<'_>, digits: &str) -> Result<Result<MemoryShown, Unclear>, ReplicaError> {
+    let (entries, traces) = match begun(snapshot, digits)? {
+        Ok(begun) => begun,
+        Err(unclear) => return Ok(Err(unclear)),
+    };
     let (made, item) = match (&entries[..], &traces[..]) {
         // It may be damaged, and what lists show of it still be there.
-        ([id], []) => (entry(&snapshot, ledger, id)?, in_short(&snapshot, ledger, id)?),
-        ([], [(conversation, id, life)]) => {
-            let tier = match life {
+        ([(conversation, id)], []) => (entry(snapshot, conversation, id)?, in_short(snapshot, conversation, id)?),
+        ([], [(conversation, id)]) => {
+            let state = snapshot.state(&memory_of(conversation))?;
+            let tier = match lifecycle::life(state.as_ref(), id) {
                 Life::Active => MemoryTier::Active,
                 Life::Consolidated => MemoryTier::Consolidated,
                 Life::Archived => MemoryTier::ArchivedTrace,
             };
-            let made = trace(&snapshot, conversation, id)?;
+            let made = trace(snapshot, conversation, id)?;
             let item = made.as_ref().map(|made| (*conversation, trace_in_short(made), tier));
             (made, item)
         }
@@ -131,7 +138,7 @@ pub(super) fn show(replica: &Replica, ledger: &Ledger, digits: &str) -> Result<R
         _ => return Ok(Err(Unclear::Many)),
     };
     let Some((conversation, item, tier)) = item else { return Ok(Err(Unclear::Nothing)) };
-    let entry = remembered(&snapshot, &conversation, &item, tier)?;
+    let entry = remembered(snapshot, &conversation, &item, tier)?;
     Ok(Ok(match made {
         Some(Experience { components, files, summary, learnings, millis, since_ms, traces, .. }) => {
             let events = traces.into_iter().map(|TraceId(id)| id).collect();
@@ -151,19 +158,23 @@ pub(super) fn show(replica: &Replica, ledger: &Ledger, digits: &str) -> Result<R
 }
 
 /// What an entry says.
-pub(super) fn entry(snapshot: &Snapshot<'_>, ledger: &Ledger, id: &Id) -> Result<Option<Experience>, ReplicaError> {
-    for event in ledger.entries.get(id).into_iter().flat_map(|entry| &entry.events) {
-        if let Some(Body::Experience(made)) = ledger::read(snapshot, event)? {
+pub(super) fn entry(snapshot: &Snapshot<'_>, conversation: &Id, id: &Id) -> Result<Option<Experience>, ReplicaError> {
+    rows::entry(snapshot, conversation, id)?.map_or(Ok(None), |kept| said(snapshot, &kept))
+}
+
+fn said(snapshot: &Snapshot<'_>, kept: &Entry) -> Result<Option<Experience>, ReplicaError> {
+    for event in &kept.events {
+        if let Some(Body::Experience(made)) = talk::read(snapshot, event)? {
             return Ok(Some(experience::bounded(made)));
         }
     }
     Ok(None)
 }
 
-/// What the bundle of an entry keeps of it.
-fn bundled(snapshot: &Snapshot<'_>, ledger: &Ledger, id: &Id) -> Result<Option<Bundled>, ReplicaError> {
-    for (event, _) in ledger.bundles.iter().filter(|(_, (_, items))| items.contains(id)) {
-        let Some(Body::Bundle(bundle)) = ledger::read(snapshot, event)? else { continue };
+/// What a bundle of an entry keeps of it.
+fn bundled(snapshot: &Snapshot<'_>, kept: &Entry, id: &Id) -> Result<Option<Bundled>, ReplicaError> {
+    for event in &kept.bundles {
+        let Some(Body::Bundle(bundle)) = talk::read(snapshot, event)? else { continue };
         if let Some(item) = bundle.items.into_iter().find(|item| item.id == *id) {
             return Ok(Some(experience::bounded_in_short(item)));
         }
@@ -173,7 +184,7 @@ fn bundled(snapshot: &Snapshot<'_>, ledger: &Ledger, id: &Id) -> Result<Option<B
 
 /// A trace, as an entry made of it alone would be.
 fn trace(snapshot: &Snapshot<'_>, conversation: &Id, id: &EventId) -> Result<Option<Experience>, ReplicaError> {
-    match (ledger::read(snapshot, id)?, snapshot.event(id)?) {
+    match (talk::read(snapshot, id)?, snapshot.event(id)?) {
         (Some(Body::Trace(trace)), Some(event)) => Ok(Some(experience::make(conversation, &[(event, trace)]))),
         _ => Ok(None),
     }
@@ -219,4 +230,13 @@ fn tier_to_wire(tier: Tier) -> MemoryTier {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The bytes that an even number of these digits stands for; `None` if they are none.
+fn bytes(digits: &str) -> Option<Vec<u8>> {
+    if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    let pairs = (0..digits.len() / 2).map(|pair| u8::from_str_radix(&digits[2 * pair..2 * pair + 2], 16));
+    pairs.collect::<Result<_, _>>().ok()
 }

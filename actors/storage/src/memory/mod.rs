@@ -21,7 +21,8 @@
 //!
 //! **Again, and elsewhere.** What is made from the same traces has the same id and the same words on every device, so doing
 //! it twice keeps it once, two devices that do it end with the same, and what a crash left undone is found undone. What is
-//! known about where things are is read from the log at every start and lies on no disk beside it; [`ledger`] has it.
+//! known about where things are is derived from the log and kept in a table beside it; [`ledger`] has it. A start reads
+//! nothing of the log for it, and a job reads what is due.
 //!
 //! **Architecture Invariant:** a job asks no model, no network and no clock but the one it is given; it plans from a
 //! snapshot and never writes itself.
@@ -36,13 +37,16 @@ mod list;
 mod numbers;
 mod query;
 mod retire;
+mod rows;
 mod run;
 mod similarity;
+mod talk;
 #[cfg(test)]
 mod tests;
 mod trim;
 
 use std::{
+    cell::Cell,
     rc::Rc,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -59,7 +63,9 @@ use crate::{
     keep::erase::Clearing,
     writer::WriterHandle,
 };
-use ledger::Ledger;
+use ledger::GivenUp;
+
+pub(crate) use ledger::{Compared, compare};
 
 /// An id of an entity, a conversation, an entry.
 type Id = [u8; 16];
@@ -74,6 +80,7 @@ pub(crate) type Now = Arc<dyn Fn() -> u64 + Send + Sync>;
 struct Sight<'s> {
     snapshot: &'s Snapshot<'s>,
     now: u64,
+    given_up: &'s mut GivenUp,
 }
 
 /// What a job has kept next. With no drafts it is done.
@@ -87,7 +94,7 @@ struct Step {
 }
 
 /// A job: what is to be kept next, if anything is.
-type Job = fn(&Sight<'_>, &mut Ledger) -> Result<Step, ReplicaError>;
+type Job = fn(&mut Sight<'_>) -> Result<Step, ReplicaError>;
 
 /// Every job, in the order in which they are done: what is gone first, then along the way that everything goes.
 const JOBS: &[(&str, Job)] = &[
@@ -105,15 +112,20 @@ pub(crate) struct Memory {
     writer: WriterHandle,
     clearing: Clearing,
     now: Now,
-    ledger: Arc<Mutex<Ledger>>,
+    given_up: Arc<Mutex<GivenUp>>,
     /// Held by who runs the jobs.
     turn: Rc<tokio::sync::Mutex<()>>,
+    /// Held by who brings the ledger up to date.
+    following: Rc<tokio::sync::Mutex<()>>,
+    /// Events that the ledger took in since the start.
+    taken: Rc<Cell<u64>>,
 }
 
 impl Memory {
     /// The memory that is in this archive. It reads nothing yet.
     pub(crate) fn new(replica: Replica, writer: WriterHandle, clearing: Clearing, now: Now) -> Memory {
-        Memory { replica, writer, clearing, now, ledger: Arc::default(), turn: Rc::default() }
+        let (given_up, turn, following, taken) = (Arc::default(), Rc::default(), Rc::default(), Rc::default());
+        Memory { replica, writer, clearing, now, given_up, turn, following, taken }
     }
 
     /// Does every job as far as there is something to do.
@@ -123,35 +135,84 @@ impl Memory {
 
     /// A page of what is in a part of it.
     pub(crate) async fn list(&self, request: ListMemory) -> Result<MemoryListed, Refusal> {
-        self.read(move |replica, ledger, _| list::page(replica, ledger, request)).await
+        self.read(move |replica, _| list::page(&replica.snapshot()?, &request)).await
     }
 
     /// What in it is like this.
     pub(crate) async fn query(&self, request: QueryMemory) -> Result<MemoryFound, Refusal> {
         query::check(&request)?;
-        self.read(move |replica, ledger, now| query::find(replica, ledger, now, &request.question)).await
+        self.read(move |replica, now| query::find(replica, now, &request.question)).await
     }
 
     /// One thing in it.
     pub(crate) async fn show(&self, request: ShowMemory) -> Result<MemoryShown, Refusal> {
         let digits = request.digits.to_lowercase();
-        self.read(move |replica, ledger, _| list::show(replica, ledger, &digits)).await?.map_err(|why| why.refusal())
+        self.read(move |replica, _| list::show(&replica.snapshot()?, &digits)).await?.map_err(|why| why.refusal())
+    }
+
+    /// Brings the ledger up to date, slice by slice. It costs a look at one row where there is nothing new.
+    pub(crate) async fn follow(&self) -> Result<(), Refusal> {
+        let _one = self.following.lock().await;
+        while let Some(plan) = self.aside(|replica| ledger::plan(&replica.snapshot()?)).await? {
+            self.taken.set(self.taken.get() + plan.taken);
+            self.keep(plan).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes what was erased of a conversation out of the ledger, if there is one, whatever else is to be followed.
+    pub(crate) async fn let_go(&self, conversation: Id) -> Result<(), Refusal> {
+        let _one = self.following.lock().await;
+        match self.aside(move |replica| ledger::plan_one(&replica.snapshot()?, &conversation)).await? {
+            Some(plan) => self.keep(plan).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What clears off the disk what was erased.
+    pub(crate) fn clearing(&self) -> &Clearing {
+        &self.clearing
+    }
+
+    async fn keep(&self, plan: ledger::Plan) -> Result<(), Refusal> {
+        self.writer.run(move |writer| writer.write(|batch| plan.write(batch))).await
     }
 
     /// Reads beside everything else, with a ledger that knows what was kept until now.
     async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Replica, &mut Ledger, u64) -> Result<T, ReplicaError> + Send + 'static,
+        work: impl Fn(&Replica, u64) -> Result<T, ReplicaError> + Send + Sync + 'static,
     ) -> Result<T, Refusal> {
-        let (replica, ledger, now) = (self.replica.clone(), Arc::clone(&self.ledger), (self.now)());
-        let done = spawn_blocking(move || {
-            // What it knows it reads from the log, and it takes in one event after the other.
-            let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
-            ledger.follow(&replica)?;
-            work(&replica, &mut ledger, now)
-        });
-        let done = done.await.map_err(|error| ours("wait for the thread that remembers", &error))?;
-        done.map_err(|error| refusal(&error))
+        let (work, now) = (Arc::new(work), (self.now)());
+        let mut again = true;
+        loop {
+            self.follow().await?;
+            let work = Arc::clone(&work);
+            match self.aside(move |replica| kept(work(replica, now))).await? {
+                Some(done) => return Ok(done),
+                None if again => self.keep(ledger::Plan::default()).await?,
+                None => return Err(Refusal::internal("what is known of the memory is damaged again and again")),
+            }
+            again = false;
+        }
+    }
+
+    /// Does something beside everything else.
+    async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Replica) -> Result<T, ReplicaError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let replica = self.replica.clone();
+        let done = spawn_blocking(move || work(&replica)).await;
+        done.map_err(|error| ours("wait for the thread that remembers", &error))?.map_err(|error| refusal(&error))
+    }
+}
+
+/// `None` if the ledger was damaged and is to be made anew.
+fn kept<T>(result: Result<T, ReplicaError>) -> Result<Option<T>, ReplicaError> {
+    match result {
+        Err(error) if ledger::is_damaged(&error) => Ok(None),
+        result => result.map(Some),
     }
 }
 

@@ -40,6 +40,10 @@ pub(super) const WINDOW: u64 = 90 * DAY;
 /// How often the jobs are done while the archive is open. Ours: nothing above is finer than an hour.
 pub(super) const EVERY: Duration = Duration::from_millis(HOUR);
 
+/// How long the archive is open before they are done for the first time: a process that is there for one command has
+/// served it by then, and nothing of this has been in its way.
+pub(super) const FIRST: Duration = Duration::from_secs(10);
+
 /// Whether something of this moment is older than this, in milliseconds. What is of a moment to come is not.
 pub(super) fn is_older(at_ms: u64, now: u64, than: u64) -> bool {
     now.saturating_sub(at_ms) > than

@@ -11,11 +11,9 @@ use ipc::{
 use replica::{Replica, ReplicaError, body::Experience};
 
 use super::{
-    experience,
-    ledger::Ledger,
-    lifecycle::Tier,
-    list,
+    experience, list,
     numbers::{MIN_SIMILARITY, QUERY_LIMIT, WINDOW, is_older},
+    rows::{self, Cut},
     similarity::Terms,
 };
 
@@ -31,19 +29,29 @@ pub(super) fn check(request: &QueryMemory) -> Result<(), Refusal> {
     Err(Refusal::new(Code::Malformed, wrong))
 }
 
-pub(super) fn find(replica: &Replica, ledger: &Ledger, now: u64, question: &str) -> Result<MemoryFound, ReplicaError> {
+pub(super) fn find(replica: &Replica, now: u64, question: &str) -> Result<MemoryFound, ReplicaError> {
     let wanted = Terms::of(question);
     let mut best: Vec<(u16, u64, Experience, String)> = Vec::new();
-    let entries = ledger.entries_in(&[Tier::Live]);
-    let recent: Vec<_> = entries.into_iter().filter(|(_, at)| !is_older(*at, now, WINDOW)).collect();
-    for some in recent.chunks(SLICE) {
+    let mut after: Option<Vec<u8>> = None;
+    'all: loop {
         let snapshot = replica.snapshot()?;
-        for (id, at) in some {
-            let Some(made) = list::entry(&snapshot, ledger, id)? else { continue };
+        let some: Vec<_> = rows::keys(&snapshot, rows::LIVE, after.as_deref())?.take(SLICE).collect::<Result<_, _>>()?;
+        for row in &some {
+            let mut cut = Cut(row.get(1..).unwrap_or_default());
+            let (at, id, conversation) = (!cut.number()?, cut.take()?, cut.take()?);
+            // They come the newest first.
+            if is_older(at, now, WINDOW) {
+                break 'all;
+            }
+            let Some(made) = list::entry(&snapshot, &conversation, &id)? else { continue };
             let Some((similarity, line)) = most_alike(&wanted, &made) else { continue };
-            best.push((similarity, *at, made, line));
+            best.push((similarity, at, made, line));
             best.sort_by_key(|(similarity, at, made, _)| (Reverse(*similarity), Reverse(*at), made.id));
             best.truncate(QUERY_LIMIT);
+        }
+        after = some.last().cloned();
+        if some.len() < SLICE {
+            break;
         }
     }
     let snapshot = replica.snapshot()?;

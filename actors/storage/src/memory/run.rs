@@ -1,15 +1,16 @@
 //! Doing the jobs: one after the other, each step planned beside everything else and kept in one short transaction.
 
-use std::{
-    rc::Rc,
-    sync::{Arc, PoisonError},
-};
+use std::{rc::Rc, sync::Arc};
 
 use ipc::{Refusal, messages::storage::MemoryMoved};
-use tokio::task::spawn_blocking;
+use replica::Replica;
+use tokio::time::Instant;
 
-use super::{JOBS, Job, Memory, Sight, Step, numbers::EVERY};
-use crate::errors::{ours, refusal};
+use super::{
+    JOBS, Job, Memory, PoisonError, Sight, Step,
+    numbers::{EVERY, FIRST},
+};
+use crate::errors::refusal;
 
 /// Does all jobs as far as there is something to do; one run at a time.
 pub(super) async fn all(memory: &Memory) -> Result<MemoryMoved, Refusal> {
@@ -29,14 +30,12 @@ pub(super) async fn all(memory: &Memory) -> Result<MemoryMoved, Refusal> {
 
 /// Does one step of a job; `None` if there was nothing to do.
 pub(super) async fn once(memory: &Memory, name: &'static str, job: Job) -> Result<Option<MemoryMoved>, Refusal> {
-    let (replica, ledger, now) = (memory.replica.clone(), Arc::clone(&memory.ledger), (memory.now)());
-    let planned = spawn_blocking(move || {
-        let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        ledger.follow(&replica)?;
-        job(&Sight { snapshot: &replica.snapshot()?, now }, &mut ledger)
-    });
-    let planned = planned.await.map_err(|error| ours("wait for the thread that remembers", &error))?;
-    let Step { drafts, moved, erases } = planned.map_err(|error| refusal(&error))?;
+    let given_up = Arc::clone(&memory.given_up);
+    let plan = move |replica: &Replica, now| {
+        let mut given_up = given_up.lock().unwrap_or_else(PoisonError::into_inner);
+        job(&mut Sight { snapshot: &replica.snapshot()?, now, given_up: &mut given_up })
+    };
+    let Step { drafts, moved, erases } = memory.read(plan).await?;
     if drafts.is_empty() {
         return Ok(None);
     }
@@ -45,6 +44,8 @@ pub(super) async fn once(memory: &Memory, name: &'static str, job: Job) -> Resul
     }
     let each = memory.writer.append_each(drafts).await?;
     if erases {
+        // So that nothing of it is left in the ledger when the disk is cleared.
+        memory.follow().await?;
         memory.clearing.overwrite(&memory.writer);
     }
     // What is refused was erased a moment ago, or is kept in other words that an older program found; either way a step of
@@ -66,12 +67,12 @@ fn add(to: &mut MemoryMoved, more: &MemoryMoved) {
     to.compressed_entries += compressed_entries;
 }
 
-/// Starts the task that does the jobs now and then every hour, but for when `busy` says so. It tells when something was
-/// kept.
+/// Starts the task that does the jobs some time after the start and then every hour, but for when `busy` says so. It tells
+/// when something was kept.
 pub(crate) fn hourly(memory: &Memory, busy: impl Fn() -> bool + 'static, kept: Rc<dyn Fn()>) {
     let memory = memory.clone();
     actix::spawn(async move {
-        let mut hour = tokio::time::interval(EVERY);
+        let mut hour = tokio::time::interval_at(Instant::now() + FIRST, EVERY);
         hour.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             hour.tick().await;
