@@ -242,7 +242,7 @@ impl Service {
             }
             Ok(Request::VerifyAll(_)) => {
                 let reply = incoming.reply::<wire::VerifyAll>();
-                let result = verify::all(replica, &self.keep, &reply).await;
+                let result = verify::all(replica, &self.memory, &self.keep, &reply).await;
                 reply.finish(result);
             }
             Ok(Request::FindBackup(_)) => read::<wire::FindBackup>(incoming, backup::folder(replica, &self.signer)).await,

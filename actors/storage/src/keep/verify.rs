@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::{Damage, Keep};
 use crate::{
     errors::{ours, refusal},
-    memory::{self, Compared},
+    memory::{self, Compared, Memory},
 };
 
 /// Events looked at in one snapshot.
@@ -26,7 +26,12 @@ const ENTITIES: usize = 64;
 /// Findings on their way to who asked.
 const WAITING: usize = 16;
 
-pub(crate) async fn all(replica: &Replica, keep: &Keep, reply: &Reply<VerifyAll>) -> Result<VerifiedAll, Refusal> {
+pub(crate) async fn all(
+    replica: &Replica,
+    memory: &Memory,
+    keep: &Keep,
+    reply: &Reply<VerifyAll>,
+) -> Result<VerifiedAll, Refusal> {
     let (found, mut findings) = mpsc::channel(WAITING);
     let replica = replica.clone();
     let looking = tokio::task::spawn_blocking(move || {
@@ -43,6 +48,9 @@ pub(crate) async fn all(replica: &Replica, keep: &Keep, reply: &Reply<VerifyAll>
     drop(findings);
     let look = looking.await.map_err(|error| ours("wait for the thread that looks", &error))?;
     let look = look.map_err(|error| refusal(&error))?;
+    if look.is_ledger_wrong {
+        memory.renew().await?;
+    }
     *keep.damage.borrow_mut() = look.damage;
     Ok(look.verified)
 }
@@ -52,13 +60,15 @@ pub(super) struct Look {
     replica: Replica,
     damage: Damage,
     seen: HashSet<[u8; 16]>,
+    /// What is known of the memory is to be made anew.
+    is_ledger_wrong: bool,
     pub(super) verified: VerifiedAll,
 }
 
 impl Look {
     pub(super) fn new(replica: Replica) -> Look {
         let verified = VerifiedAll { events: 0, erased: 0, unsigned: 0, views: 0, chunks: 0, damaged: 0 };
-        Look { replica, damage: Damage::default(), seen: HashSet::new(), verified }
+        Look { replica, damage: Damage::default(), seen: HashSet::new(), is_ledger_wrong: false, verified }
     }
 
     /// Goes on as long as `tell` says so.
@@ -142,7 +152,7 @@ impl Look {
         drop(snapshot);
         let does_not_open = |what| format!("the view of {what} does not open; it can be made anew from the events");
         for (what, entity) in unopened {
-            if !self.view(does_not_open(what), Some(entity), tell) {
+            if !self.view(does_not_open(what), entity, tell) {
                 return Ok(());
             }
         }
@@ -151,7 +161,7 @@ impl Look {
         loop {
             let folds = self.replica.snapshot()?.verify_folds(after, ENTITIES)?;
             for (what, entity) in folds.wrong {
-                if !self.view(differs(what), Some(entity), tell) {
+                if !self.view(differs(what), entity, tell) {
                     return Ok(());
                 }
             }
@@ -163,24 +173,28 @@ impl Look {
         self.ledger(tell)
     }
 
-    /// Looks at what is known of the memory. What has not taken in all there is cannot be compared, and is made anew when it
-    /// does not fit as it goes on.
+    /// Looks at what is known of the memory. What has not taken in all there is cannot be compared.
     fn ledger(&mut self, tell: &mut dyn FnMut(DamageFound) -> bool) -> Result<(), ReplicaError> {
-        let what = || "what is known of the memory is not what the events make; it can be made anew from them".to_owned();
         let mut compared = Compared::default();
         loop {
             let looked = memory::compare(&self.replica.snapshot()?, &compared, ENTITIES);
-            match looked {
-                Ok(Some(next)) => compared = next,
+            let wrong = match looked {
                 Ok(None) => return Ok(()),
+                Ok(Some(next)) => {
+                    compared = next;
+                    compared.wrong.iter().copied().map(Some).collect()
+                }
                 Err(ReplicaError::Damaged(replica::Damage::Record(LEDGER))) => {
-                    self.view(what(), None, tell);
-                    return Ok(());
+                    compared.after = None;
+                    vec![None]
                 }
                 Err(error) => return Err(error),
-            }
-            for conversation in &compared.wrong {
-                if !self.view(what(), Some(*conversation), tell) {
+            };
+            for entity in wrong {
+                self.is_ledger_wrong = true;
+                self.verified.damaged += 1;
+                let what = "what is known of the memory is not what the events make; it is made anew from them".to_owned();
+                if !tell(DamageFound { what, event: None, position: None, entity, name: None, lies: None }) {
                     return Ok(());
                 }
             }
@@ -191,10 +205,10 @@ impl Look {
     }
 
     /// Tells of a view; whether to go on.
-    fn view(&mut self, what: String, entity: Option<[u8; 16]>, tell: &mut dyn FnMut(DamageFound) -> bool) -> bool {
+    fn view(&mut self, what: String, entity: [u8; 16], tell: &mut dyn FnMut(DamageFound) -> bool) -> bool {
         self.verified.damaged += 1;
         self.damage.derived = true;
-        tell(DamageFound { what, event: None, position: None, entity, name: None, lies: None })
+        tell(DamageFound { what, event: None, position: None, entity: Some(entity), name: None, lies: None })
     }
 }
 

@@ -169,6 +169,11 @@ impl Memory {
         }
     }
 
+    /// Drops the ledger. It is made anew when it is next asked for.
+    pub(crate) async fn renew(&self) -> Result<(), Refusal> {
+        self.keep(ledger::Plan::default()).await
+    }
+
     /// What clears off the disk what was erased.
     pub(crate) fn clearing(&self) -> &Clearing {
         &self.clearing
@@ -190,7 +195,7 @@ impl Memory {
             let work = Arc::clone(&work);
             match self.aside(move |replica| kept(work(replica, now))).await? {
                 Some(done) => return Ok(done),
-                None if again => self.keep(ledger::Plan::default()).await?,
+                None if again => self.renew().await?,
                 None => return Err(Refusal::internal("what is known of the memory is damaged again and again")),
             }
             again = false;

@@ -16,6 +16,7 @@ use super::{numbers::*, *};
 
 mod finding;
 mod forgetting;
+mod keeping;
 mod moving;
 
 /// 2024-02-29T09:46:40Z, the last day of its month.
