@@ -14,9 +14,11 @@ use replica::{
 
 use super::{numbers::*, *};
 
+mod figures;
 mod finding;
 mod forgetting;
 mod keeping;
+mod model;
 mod moving;
 
 /// 2024-02-29T09:46:40Z, the last day of its month.
