@@ -296,7 +296,7 @@ fn a_full_disk_refuses_what_it_cannot_keep_and_keeps_what_it_has() {
 #[test]
 fn a_disk_without_any_room_is_named_before_anything_is_made() {
     let home = Home::new();
-    let script = "dd if=/dev/zero of=$LAMOS_DATA_DIR/filler bs=1k >/dev/null 2>&1; $lamos ask '5 miles in km'";
+    let script = "mkdir -m 700 $LAMOS_DATA_DIR/logs; dd if=/dev/zero of=$LAMOS_DATA_DIR/logs/filler bs=1k >/dev/null 2>&1; $lamos ask '5 miles in km'";
     let Some((code, text)) = on_small_disk(&home, 256, script) else { return };
     assert_eq!(code, 9, "{text}");
     assert!(text.contains("room") || text.contains("full") || text.contains("space"), "{text}");

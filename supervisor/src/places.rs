@@ -16,6 +16,9 @@ use rustix::fs::{FlockOperation, flock};
 /// Longest path of a Unix socket, less the byte that ends it (`unix(7)`).
 const MAX_SOCKET_PATH: usize = 107;
 
+/// What is in a data directory before its file of wrapped keys is, and what a file system of its own has at its root.
+const OURS: &[&str] = &["lock", "logs", "run", "spaces", "ui", "lost+found"];
+
 /// The directories of one installation.
 #[derive(Clone, Debug)]
 pub struct Places {
@@ -43,6 +46,9 @@ pub enum NoPlace {
     /// It belongs to somebody else.
     #[error("{0} belongs to somebody else; name a directory of your own with --data-dir")]
     Foreign(PathBuf),
+    /// It holds what is not Lamos's.
+    #[error("{0} holds other things; name an empty directory with --data-dir, or one that Lamos has used before")]
+    Occupied(PathBuf),
     /// A socket in it would have a name that is too long for the system.
     #[error("{0} is too long a path for a socket; name a shorter directory with --data-dir, or set XDG_RUNTIME_DIR")]
     TooLong(PathBuf),
@@ -82,11 +88,33 @@ impl Places {
 
     /// Makes every directory, for this person alone.
     pub fn make(&self) -> Result<(), NoPlace> {
+        self.check_is_ours()?;
         let run = self.socket.parent().unwrap_or(&self.data);
         for directory in [&self.data, &self.state, run, &self.spaces()] {
             private_directory(directory)?;
         }
         if self.socket.as_os_str().len() > MAX_SOCKET_PATH { Err(NoPlace::TooLong(self.socket.clone())) } else { Ok(()) }
+    }
+
+    /// A directory in which something of another lies is not taken, and nothing of it is changed: what is made is closed to
+    /// everybody else, which would be wrong of a directory that others use.
+    fn check_is_ours(&self) -> Result<(), NoPlace> {
+        let unusable = |error| NoPlace::Unusable { path: self.data.clone(), error };
+        if self.slots().exists() {
+            return Ok(());
+        }
+        let entries = match fs::read_dir(&self.data) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(unusable(error)),
+        };
+        for entry in entries {
+            let name = entry.map_err(unusable)?.file_name();
+            if !OURS.iter().any(|ours| name == *ours) {
+                return Err(NoPlace::Occupied(self.data.clone()));
+            }
+        }
+        Ok(())
     }
 
     /// The named socket through which a command line finds a running supervisor.
@@ -176,6 +204,27 @@ mod tests {
             assert_ne!(one.control_socket(), other.control_socket());
         }
         assert_eq!(one.control_socket(), Path::new("/run/user/1/lamos/control-3f9fb8feae20e8dc.sock"), "in every build");
+    }
+
+    #[test]
+    fn a_directory_of_others_is_left_as_it_is() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let data = directory.path().join("photos");
+        fs::create_dir(&data).expect("made");
+        fs::set_permissions(&data, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("opened");
+        fs::write(data.join("one.jpg"), []).expect("written");
+        let places = derive(data.to_str(), &[]);
+        assert!(matches!(places.make(), Err(NoPlace::Occupied(_))));
+        assert_eq!(fs::metadata(&data).expect("there").mode() & 0o777, 0o755);
+        assert_eq!(fs::read_dir(&data).expect("read").count(), 1);
+        fs::remove_file(data.join("one.jpg")).expect("removed");
+        for _ in 0..2 {
+            places.make().expect("an empty one is taken, and one that was begun");
+        }
+        assert_eq!(fs::metadata(&data).expect("there").mode() & 0o777, 0o700);
+        fs::write(places.slots(), []).expect("written");
+        fs::write(data.join("note.txt"), []).expect("written");
+        places.make().expect("in ours a person may keep what he likes");
     }
 
     #[test]

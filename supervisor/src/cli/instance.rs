@@ -249,10 +249,13 @@ async fn show(session: &Session, id: ConversationId, limit: usize, as_json: bool
     Ok(())
 }
 
+/// How it is called that the archive does not answer, or has not yet.
+const AWAY: &str = "away";
+
 async fn status(session: &Session, as_json: bool) -> Outcome {
     let Stands { link, trouble, held, outbox, reads, counted } = session.client.call(&Standing).await?;
     let link = match link {
-        Link::Away => "away",
+        Link::Away => AWAY,
         Link::CatchingUp => "catching up",
         Link::Live => "live",
     };
@@ -275,7 +278,14 @@ async fn status(session: &Session, as_json: bool) -> Outcome {
     }
     let row = |name: &str, value: String| vec![name.to_owned(), value];
     let rows = vec![
-        row("archive", trouble.map_or_else(|| link.to_owned(), |trouble| format!("{link}: {}", line(&trouble)))),
+        row(
+            "archive",
+            match trouble {
+                Some(trouble) => format!("{link}: {}", line(&trouble)),
+                None if link == AWAY => format!("{link}; it is asked again and again"),
+                None => link.to_owned(),
+            },
+        ),
         row("held", format!("{} events, {} conversations, {} pinned", held.events, held.conversations, held.pinned)),
         row(
             "room",

@@ -183,7 +183,7 @@ async fn query(session: &Session, question: String, as_json: bool) -> Outcome {
         return Ok(words::json(&items.iter().map(hit).collect::<Vec<Value>>().into())?);
     }
     if items.is_empty() {
-        tell("Nothing in the memory is like that.");
+        tell("Nothing in the memory is like that. What was done becomes an entry when ten things were, or after a day.");
     }
     for MemoryHit { entry, similarity, line: alike, learnings } in &items {
         let similarity = f64::from(*similarity) / 1000.0;

@@ -36,7 +36,10 @@ mod verify;
 mod vol;
 mod words;
 
-use std::{io::IsTerminal as _, process::ExitCode};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    process::ExitCode,
+};
 
 use args::{Command, Common, Lamos, VerifyArgs};
 use clap::{CommandFactory as _, Parser as _};
@@ -62,6 +65,11 @@ pub fn run() -> ExitCode {
         }
     };
     let as_json = lamos.common.json;
+    // Before anything here opens a descriptor: one that was not inherited would be found to be another thing later.
+    if let Err(failure) = sign_in::check_descriptor(lamos.common.password_fd) {
+        complain(&failure, as_json);
+        return ExitCode::from(failure.exit);
+    }
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return ExitCode::from(exit::OURS);
     };
@@ -92,8 +100,10 @@ async fn command(lamos: Lamos) -> Outcome {
         Command::Doctor => doctor::doctor(common).await,
         Command::Policy(args) => policy::policy(common, &args.action),
         Command::Completions(args) => {
-            clap_complete::generate(args.shell, &mut Lamos::command(), "lamos", &mut std::io::stdout());
-            Ok(())
+            // In memory first: it does not say when it could not be written.
+            let mut script = Vec::new();
+            clap_complete::generate(args.shell, &mut Lamos::command(), "lamos", &mut script);
+            Ok(std::io::stdout().write_all(&script)?)
         }
         Command::Man => Ok(clap_mangen::Man::new(Lamos::command()).render(&mut std::io::stdout())?),
         Command::Verify(VerifyArgs { export: Some(file), .. }) => verify::export(common, &file),

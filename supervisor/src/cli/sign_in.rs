@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::{
     args::Common,
     session::Session,
-    words::{Failure, tell},
+    words::{Failure, Outcome, tell},
 };
 use crate::exit;
 
@@ -128,17 +128,31 @@ impl Entries {
     }
 }
 
+fn unreadable(number: i32, why: &str) -> Failure {
+    Failure::new(exit::USAGE, format!("failed to read a password from descriptor {number}: {why}"))
+}
+
+/// Whether the descriptor of the password is there. To be asked before this program opens anything itself: then what has
+/// this number later is what was inherited, and not a descriptor of the runtime's, which must not be read or closed.
+pub fn check_descriptor(number: Option<i32>) -> Outcome {
+    let Some(number) = number else { return Ok(()) };
+    if number < 0 || (1..=2).contains(&number) {
+        return Err(unreadable(number, "it is not one to read from"));
+    }
+    // SAFETY: it asks whether the number is a descriptor and does nothing to it.
+    #[expect(unsafe_code, reason = "a descriptor that comes by its number")]
+    let is_open = unsafe { libc::fcntl(number, libc::F_GETFD) } >= 0;
+    if is_open { Ok(()) } else { Err(unreadable(number, "it is not open; the shell opens it, as in --password-fd 3 3<file")) }
+}
+
 /// The lines on a descriptor, at most two.
 fn read_lines(number: i32) -> Result<Vec<Zeroizing<String>>, Failure> {
-    let bad = |why: String| Failure::new(exit::USAGE, format!("failed to read a password from descriptor {number}: {why}"));
-    if number < 0 || (1..=2).contains(&number) {
-        return Err(bad("it is not one to read from".to_owned()));
-    }
-    // SAFETY: the person says that this descriptor is open and ours to read; if it is not, reading says so.
+    let bad = |why: &str| unreadable(number, why);
+    // SAFETY: it was inherited ([`check_descriptor`]), nothing here has opened or closed it since, and it is read once.
     #[expect(unsafe_code, reason = "a descriptor that comes by its number")]
     let mut file = File::from(unsafe { OwnedFd::from_raw_fd(number) });
     let mut text = Zeroizing::new(Vec::with_capacity(4 * MAX_SECRET));
-    (&mut file).take(2 * MAX_SECRET as u64 + 4).read_to_end(&mut text).map_err(|error| bad(error.to_string()))?;
-    let text = std::str::from_utf8(&text).map_err(|_| bad("it is not text in UTF-8".to_owned()))?;
+    (&mut file).take(2 * MAX_SECRET as u64 + 4).read_to_end(&mut text).map_err(|error| bad(&error.to_string()))?;
+    let text = std::str::from_utf8(&text).map_err(|_| bad("it is not text in UTF-8"))?;
     Ok(text.lines().take(2).map(|line| Zeroizing::new(line.to_owned())).collect())
 }

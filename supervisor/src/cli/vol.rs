@@ -45,7 +45,7 @@ pub async fn vol(session: &Session, common: &Common, args: Vol) -> Outcome {
         VolAction::Cat { path, version, layers, .. } => cat(session, path, version, layers, as_json).await,
         VolAction::Write { source, path, message } => put::write(session, &source, path, message, as_json).await,
         VolAction::Rm { paths, recursive, message } => put::remove(session, paths, recursive, message, as_json).await,
-        VolAction::Mv { from, to, message } => put::rename(session, from, to, message, as_json).await,
+        VolAction::Mv { from, to, force, message } => put::rename(session, from, to, force, message, as_json).await,
         VolAction::Log { path, limit } => history::log(session, path, limit, as_json).await,
         VolAction::Diff { path, from, to } => diff::diff(session, path, from, to, as_json).await,
         VolAction::Branch { name, from, delete, force } => branch::branch(session, name, from, delete, force, as_json).await,

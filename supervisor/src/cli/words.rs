@@ -41,6 +41,9 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Failure {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Failure::new(crate::exit::PIPE, ""),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                Failure::new(crate::exit::DATA, format!("failed to write the answer: {error}"))
+            }
             _ => Failure::new(crate::exit::OURS, format!("failed to write the answer: {error}")),
         }
     }

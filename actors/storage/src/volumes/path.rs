@@ -261,8 +261,32 @@ fn parts_of(text: &str, most: usize) -> Result<String, Refusal> {
         if part.chars().any(|letter| letter.is_control() || matches!(letter, '\\' | ':')) || part.ends_with([' ', '.']) {
             return Err(bad(text, "a part of it means something else on another system"));
         }
+        if is_device(part) {
+            return Err(bad(text, "a part of it is the name of a device on another system"));
+        }
+        if part.contains(is_turning) {
+            return Err(bad(text, "it has a mark that shows letters in another order than they are in"));
+        }
+        if ENCODED.iter().any(|code| part.to_ascii_lowercase().contains(code)) {
+            return Err(bad(text, "a part of it leads elsewhere where it is read as a part of an address"));
+        }
     }
     Ok(path)
+}
+
+/// `/`, `\` and `..` as they are written in addresses.
+const ENCODED: [&str; 3] = ["%2f", "%5c", "%2e%2e"];
+
+/// Names that are devices wherever they lie, with whatever ending (Windows, "Naming files, paths, and namespaces").
+fn is_device(part: &str) -> bool {
+    let name = part.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
+    let numbered = |name: &str| matches!(name.as_bytes(), [b'c', b'o', b'm', b'1'..=b'9'] | [b'l', b'p', b't', b'1'..=b'9']);
+    matches!(name.as_str(), "con" | "prn" | "aux" | "nul" | "conin$" | "conout$") || numbered(&name)
+}
+
+/// Marks of direction that overrule what is between them (UAX 9): with one of these `exe.txt` is shown for `txt.exe`.
+fn is_turning(letter: char) -> bool {
+    matches!(letter, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A folder as it is typed: a path, or nothing; a `/` at its end is not needed.
@@ -298,6 +322,10 @@ mod tests {
             "project/0/x",
             "system/skills/x",
             "user/a@b",
+            "user/conto.txt",
+            "user/com10/lpt",
+            "user/100%",
+            "user/\u{200F}שלום\u{200E}.txt",
             "user/@/c@d/e",
             "user@draft/a",
             "user@draft/a@b/c",
@@ -324,6 +352,14 @@ mod tests {
             "C:\\a",
             "user/a\\b",
             "user/a:b",
+            "user/CON",
+            "user/con.txt",
+            "user/Aux .md",
+            "user/lpt1/x",
+            "user/a%2Fb",
+            "user/..%5cb",
+            "user/%2e%2E/b",
+            "user/gpj.\u{202E}exe",
             "user/a\0",
             "user/a\n",
             "user/a.",

@@ -44,8 +44,10 @@ pub enum VolAction {
         layers: Layers,
     },
     /// Keep a file, or all files of a folder at once: all of them are kept, or none
+    ///
+    /// A file larger than 1 MiB is kept by itself and without a message, those of a folder after the others.
     Write {
-        /// A file or folder of this machine; - reads a file from standard input
+        /// A file or folder of this machine; - reads a file of at most 1 MiB from standard input
         source: PathBuf,
         /// Where it goes; into a folder if this ends with /
         path: String,
@@ -71,6 +73,9 @@ pub enum VolAction {
         from: String,
         /// Its new path
         to: String,
+        /// Put it in the place of a file that is there; what that was stays in its history
+        #[arg(long)]
+        force: bool,
         /// Say why
         #[arg(long, short, value_name = "TEXT", default_value = "")]
         message: String,

@@ -7,10 +7,13 @@ use super::{
     super::{
         args::Layers,
         session::Session,
-        words::{self, Failure, Outcome, line, table},
+        words::{self, Failure, Outcome, line, table, tell},
     },
     NOT_FOUND, changed, names_volume, view,
 };
+
+/// The volume that is there though nothing was ever written into it.
+const USER: &str = "user";
 
 fn entry_json(entry: &Entry) -> Value {
     match entry {
@@ -86,7 +89,9 @@ pub(super) async fn ls(session: &Session, path: &str, layers: Layers, as_json: b
             None => break,
         }
     }
-    if printer.count == 0 && !folder.is_empty() {
+    if printer.count == 0 && folder == USER {
+        tell("Nothing lies in user/ yet; `lamos vol write FILE user/` keeps a file there.");
+    } else if printer.count == 0 && !folder.is_empty() {
         return one(session, &folder, as_json).await;
     }
     printer.end()

@@ -18,7 +18,7 @@ use super::{
         session::Session,
         words::{self, Failure, Outcome, line, table},
     },
-    collect, hex, new_id,
+    collect, hex, names_volume, new_id,
 };
 
 /// Largest text that is merged line by line, and largest result.
@@ -71,15 +71,7 @@ type Plan = Vec<(Compared, Fate)>;
 
 /// `lamos vol merge`.
 pub(super) async fn merge(session: &Session, wanted: Wanted, as_json: bool) -> Outcome {
-    let from = wanted.from.trim_end_matches('/').to_owned();
-    let into = match (wanted.into, from.split_once('@')) {
-        (Some(into), _) => into.trim_end_matches('/').to_owned(),
-        (None, Some((volume, _))) => volume.to_owned(),
-        (None, None) => {
-            let why = format!("{from:?} is no branch; say --into and the branch that it is to be merged into");
-            return Err(Failure::new(crate::exit::USAGE, why));
-        }
-    };
+    let Ends { from, into } = ends(&wanted.from, wanted.into.as_deref())?;
     let message = if wanted.message.is_empty() { format!("merge {from} into {into}") } else { wanted.message };
     let request = MergeBranch { from, into, id: new_id()?, message };
     let mut tries = 1;
@@ -107,6 +99,31 @@ pub(super) async fn merge(session: &Session, wanted: Wanted, as_json: bool) -> O
             result => return show(&request, &plan, Some(result?), as_json),
         }
     }
+}
+
+/// What is merged, and what it is merged into.
+#[derive(Debug, PartialEq, Eq)]
+struct Ends {
+    from: String,
+    into: String,
+}
+
+/// As it was typed. A name that is no volume's is a branch of `user`, as it is for `lamos vol branch`.
+fn ends(from: &str, into: Option<&str>) -> Result<Ends, Failure> {
+    let whole = |name: &str| match name.trim_end_matches('/') {
+        name if names_volume(name) => name.to_owned(),
+        name => format!("user@{name}"),
+    };
+    let from = whole(from);
+    let into = match (into, from.split_once('@')) {
+        (Some(into), _) => whole(into),
+        (None, Some((volume, _))) => volume.to_owned(),
+        (None, None) => {
+            let why = format!("{from:?} is no branch; say --into and the branch that it is to be merged into");
+            return Err(Failure::new(crate::exit::USAGE, why));
+        }
+    };
+    Ok(Ends { from, into })
 }
 
 fn stopped(conflicts: usize, dry_run: bool) -> Failure {
@@ -237,7 +254,19 @@ fn show(request: &MergeBranch, plan: &Plan, merged: Option<Merged>, as_json: boo
 
 #[cfg(test)]
 mod tests {
-    use super::by_lines;
+    use super::{by_lines, ends};
+
+    #[test]
+    fn a_branch_is_named_as_everywhere() {
+        let of = |from: &str, into: Option<&str>| ends(from, into).map(|ends| (ends.from, ends.into)).ok();
+        let both = |from: &str, into: &str| Some((from.to_owned(), into.to_owned()));
+        assert_eq!(of("draft", None), both("user@draft", "user"));
+        assert_eq!(of("user@draft/", None), both("user@draft", "user"));
+        assert_eq!(of("team/a@draft", None), both("team/a@draft", "team/a"));
+        assert_eq!(of("user", Some("draft")), both("user", "user@draft"));
+        assert_eq!(of("draft", Some("user/")), both("user@draft", "user"));
+        assert_eq!(of("user", None), None);
+    }
 
     #[test]
     fn changes_that_do_not_touch_each_other_are_both_taken() {

@@ -37,6 +37,13 @@ const MAX_DEPTH: usize = 64;
 /// How often a commit is made again when the archive dies on it.
 const TRIES: u32 = 4;
 
+/// A file that is too large to be kept together with others.
+struct Large {
+    source: PathBuf,
+    path: String,
+    length: u64,
+}
+
 /// What becomes of a file.
 enum Change {
     Copy(String, PathBuf),
@@ -60,28 +67,52 @@ pub(super) async fn write(session: &Session, source: &Path, mut path: String, me
     }
     let metadata = fs::metadata(source).map_err(|error| unreadable(source, &error))?;
     if metadata.is_dir() {
-        let mut changes = Vec::new();
-        collect(source, path.trim_end_matches('/'), 0, &mut changes)?;
-        return report(commit(session, message, changes).await?, as_json);
+        let (mut changes, mut large) = (Vec::new(), Vec::new());
+        collect(source, path.trim_end_matches('/'), 0, &mut changes, &mut large)?;
+        return write_folder(session, changes, large, message, as_json).await;
     }
     if path.ends_with('/') {
         let name = source.file_name().and_then(|name| name.to_str());
         path.push_str(name.ok_or_else(|| Failure::new(3, format!("the name of {} is not text; give one", source.display())))?);
     }
     if metadata.len() > MAX_FILE {
-        return write_large(session, source, path, metadata.len(), &message, as_json).await;
+        if !message.is_empty() {
+            let most = words::bytes(MAX_FILE);
+            return Err(Failure::new(3, format!("a file larger than {most} is kept without a message; leave --message out")));
+        }
+        stream_large(session, &Large { source: source.to_owned(), path, length: metadata.len() }).await?;
+        return report((Committed { written: 1, removed: 0, unchanged: 0 }, None), as_json);
     }
     report(commit(session, message, vec![Change::Copy(path, source.to_owned())]).await?, as_json)
 }
 
-/// One large file, by itself.
-async fn write_large(session: &Session, source: &Path, path: String, length: u64, message: &str, as_json: bool) -> Outcome {
-    if !message.is_empty() {
-        let most = words::bytes(MAX_FILE);
-        return Err(Failure::new(3, format!("a file larger than {most} is kept without a message; leave --message out")));
+/// A folder: what can be kept together, and then the large files, each by itself.
+async fn write_folder(session: &Session, changes: Vec<Change>, large: Vec<Large>, message: String, as_json: bool) -> Outcome {
+    if !large.is_empty() {
+        let (count, most) = (large.len(), words::bytes(MAX_FILE));
+        let them = if count == 1 { "1 file is".to_owned() } else { format!("{count} files are") };
+        let without = if message.is_empty() { "" } else { ", without the message" };
+        tell(&format!("{them} larger than {most}; each is kept by itself after the others{without}"));
     }
+    let none = (Committed { written: 0, removed: 0, unchanged: 0 }, None);
+    let (mut committed, id) =
+        if changes.is_empty() && !large.is_empty() { none } else { commit(session, message, changes).await? };
+    for file in &large {
+        if let Err(mut failure) = stream_large(session, file).await {
+            let kept = committed.written + committed.unchanged;
+            failure.sentence = format!("{}: {} ({kept} files are kept)", line(&file.path), failure.sentence);
+            return Err(failure);
+        }
+        committed.written += 1;
+    }
+    report((committed, id), as_json)
+}
+
+/// One large file, by itself.
+async fn stream_large(session: &Session, file: &Large) -> Outcome {
+    let Large { source, path, length } = file;
     let mut file = File::open(source).map_err(|error| unreadable(source, &error))?;
-    let stream = session.client.open(&WriteFile::new(path, length), Options::default())?;
+    let stream = session.client.open(&WriteFile::new(path.clone(), *length), Options::default())?;
     let mut piece = vec![0; Chunk::SIZE];
     loop {
         let read = file.read(&mut piece).map_err(|error| unreadable(source, &error))?;
@@ -91,7 +122,7 @@ async fn write_large(session: &Session, source: &Path, path: String, length: u64
     }
     stream.end();
     stream.answer().await?;
-    report((Committed { written: 1, removed: 0, unchanged: 0 }, None), as_json)
+    Ok(())
 }
 
 /// `lamos vol rm`.
@@ -123,14 +154,20 @@ pub(super) async fn remove(session: &Session, paths: Vec<String>, recursive: boo
 }
 
 /// `lamos vol mv`.
-pub(super) async fn rename(session: &Session, from: String, to: String, message: String, as_json: bool) -> Outcome {
+pub(super) async fn rename(session: &Session, from: String, to: String, force: bool, message: String, as_json: bool) -> Outcome {
+    if !force {
+        let page = session.client.call(&ListFiles { prefix: to.clone(), after: String::new(), limit: 1 }).await?;
+        if page.items.first().is_some_and(|file| file.path == to) {
+            return Err(Failure::new(3, format!("there is a file {to:?} already; --force puts this one in its place")));
+        }
+    }
     let bytes = collect_bytes(session, &ReadFile::whole(from.clone()), MAX_FILE as usize).await?;
     let message = if message.is_empty() { format!("{from} is now {to}") } else { message };
     report(commit(session, message, vec![Change::Write(to, bytes), Change::Remove(from)]).await?, as_json)
 }
 
 /// The files below a folder, by their names.
-fn collect(folder: &Path, into: &str, depth: usize, changes: &mut Vec<Change>) -> Outcome {
+fn collect(folder: &Path, into: &str, depth: usize, changes: &mut Vec<Change>, large: &mut Vec<Large>) -> Outcome {
     if depth > MAX_DEPTH {
         return Err(Failure::new(3, format!("folders lie more than {MAX_DEPTH} deep in one another at {}", folder.display())));
     }
@@ -144,17 +181,16 @@ fn collect(folder: &Path, into: &str, depth: usize, changes: &mut Vec<Change>) -
         // A link could lead out of the folder, so it is not followed.
         let metadata = fs::symlink_metadata(&source).map_err(|error| unreadable(&source, &error))?;
         if metadata.is_dir() {
-            collect(&source, &path, depth + 1, changes)?;
+            collect(&source, &path, depth + 1, changes, large)?;
         } else if metadata.is_file() {
-            if metadata.len() > MAX_FILE {
-                let most = words::bytes(MAX_FILE);
-                let why = format!("{} is larger than {most}; write it by itself, and the others without it", source.display());
-                return Err(Failure::new(3, why));
-            }
-            if changes.len() == MAX_FILES {
+            if changes.len() + large.len() == MAX_FILES {
                 return Err(Failure::new(3, format!("it has more than {MAX_FILES} files; write its folders one by one")));
             }
-            changes.push(Change::Copy(path, source));
+            if metadata.len() > MAX_FILE {
+                large.push(Large { source, path, length: metadata.len() });
+            } else {
+                changes.push(Change::Copy(path, source));
+            }
         } else {
             tell(&format!("left out, because it is no file: {}", source.display()));
         }
