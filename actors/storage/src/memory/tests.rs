@@ -42,15 +42,15 @@ fn story(story: impl AsyncFnOnce(World)) {
     actix::System::new().block_on(async { story(World::of(3)).await });
 }
 
-fn opened(directory: &tempfile::TempDir, key: &SigningKey, wall: &Arc<AtomicU64>) -> (Replica, WriterHandle, Memory) {
+fn opened(directory: &std::path::Path, key: &SigningKey, wall: &Arc<AtomicU64>) -> (Replica, WriterHandle, Memory) {
     let clock = Arc::clone(wall);
     let keys = StoreKeys::new(&[1; 32], [2; 16], key.verifying_key().to_bytes());
     let by = Wall::new(move || clock.load(Ordering::Relaxed));
-    let replica = Replica::open_by(directory.path(), keys, by).expect("a store");
+    let replica = Replica::open_by(directory, keys, by).expect("a store");
     let writer = WriterHandle::start(replica.writer().expect("a writer")).expect("a thread");
     let clock = Arc::clone(wall);
     let now: Now = Arc::new(move || clock.load(Ordering::Relaxed));
-    let memory = Memory::new(replica.clone(), writer.clone(), Clearing::new(directory.path()), now);
+    let memory = Memory::new(replica.clone(), writer.clone(), Clearing::new(directory), now);
     (replica, writer, memory)
 }
 
@@ -59,7 +59,7 @@ impl World {
     fn of(device: u8) -> World {
         let directory = tempfile::tempdir().expect("a directory");
         let (key, wall) = (SigningKey::from_bytes(&[device; 32]), Arc::new(AtomicU64::new(BEGIN)));
-        let (replica, writer, memory) = opened(&directory, &key, &wall);
+        let (replica, writer, memory) = opened(directory.path(), &key, &wall);
         World { directory, key, wall, replica, writer, memory, turns: 0 }
     }
 

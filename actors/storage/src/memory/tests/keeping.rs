@@ -56,7 +56,7 @@ impl World {
         with(&mut *txn);
         txn.commit().expect("committed");
         drop(engine);
-        let (replica, writer, memory) = opened(&directory, &key, &wall);
+        let (replica, writer, memory) = opened(directory.path(), &key, &wall);
         World { directory, key, wall, replica, writer, memory, turns }
     }
 
