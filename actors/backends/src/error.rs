@@ -51,6 +51,9 @@ pub enum Refused {
     /// The place is described wrongly: a bucket, a folder or an account that is not there.
     #[error("find the place{}", said(.0))]
     Place(String),
+    /// Another process has said it in these words, which say what could not be done.
+    #[error("{0}")]
+    Told(String),
 }
 
 /// What the other side did.

@@ -10,7 +10,7 @@ pub(crate) fn refusal(error: &StorageError) -> Refusal {
             Refused::Path(_) | Refused::Escape | Refused::InTheWay | Refused::TooLarge { .. } | Refused::Length => {
                 Code::NotKeepable
             }
-            Refused::NoRight(_) | Refused::Cursor | Refused::Place(_) => Code::RemoteRefused,
+            Refused::NoRight(_) | Refused::Cursor | Refused::Place(_) | Refused::Told(_) => Code::RemoteRefused,
             Refused::NoRoom(_) => Code::RemoteFull,
         },
         StorageError::Remote(remote) => match remote {

@@ -12,18 +12,7 @@ pub struct PlaceArgs {
     pub action: PlaceAction,
 }
 
-/// What to do with values at a place outside the archive.
-///
-/// A place is a folder of this machine, or a file that describes a remote one, as in
-/// `{"kind": "s3", "endpoint": "https://s3.example.com", "bucket": "mine", "region": "auto", "token": "mine"}`,
-/// `{"kind": "webdav", "endpoint": "https://dav.example.com/files", "token": "mine"}` or
-/// `{"kind": "vercel-blob", "token": "mine"}`; "folder" says under which folder of it everything lies (lamos). Its secret is
-/// never in the file: it is read from `LAMOS_PLACE_SECRET`, or asked for. It is `key id:secret key` for s3, `user:password`
-/// for webdav, and the read-write token for vercel-blob.
-///
-/// "near" names a folder beside the file: then everything is written there first and at once, carried after, and read from
-/// there first. LAMOS_PROFILE says which of the two are used: production (both), development (the near folder alone) or
-/// test (nothing lasts).
+/// What to do with values at a place.
 #[derive(Debug, Subcommand)]
 pub enum PlaceAction {
     /// List what lies there

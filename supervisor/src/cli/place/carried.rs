@@ -124,16 +124,20 @@ fn entry(entry: courier::Entry) -> Result<Entry, StorageError> {
     Ok(Entry { path: Path::parse(entry.path)?, length: entry.length, changed })
 }
 
-/// What a refusal of the wire means to who only knows places. The sentence is kept: it is the better one.
+/// What a refusal of the wire means to who only knows places. What it says is kept: it is the better sentence. It says what
+/// it failed to do, as this error will.
 fn error(refusal: &Refusal) -> StorageError {
-    let sentence = || refusal.sentence.clone();
+    let sentence = || refusal.sentence.strip_prefix("failed to ").unwrap_or(&refusal.sentence).to_owned();
     match refusal.code {
         Code::RemoteUnreachable => Remote::Unreachable.into(),
         Code::RemoteBusy => Remote::Busy { after: None }.into(),
         Code::RemoteBroken => Remote::BrokeOff.into(),
-        Code::RemoteNonsense => Remote::Nonsense(sentence()).into(),
-        Code::RemoteFull => Refused::NoRoom(sentence()).into(),
-        Code::RemoteRefused | Code::NotKeepable | Code::NoSuchKey | Code::OriginRefused => Refused::Place(sentence()).into(),
+        Code::RemoteNonsense => {
+            let said = sentence();
+            Remote::Nonsense(said.strip_prefix("understand the other side: ").unwrap_or(&said).to_owned()).into()
+        }
+        Code::RemoteFull => Refused::NoRoom(String::new()).into(),
+        Code::RemoteRefused | Code::NotKeepable | Code::NoSuchKey | Code::OriginRefused => Refused::Told(sentence()).into(),
         _ => StorageError::Ours(sentence()),
     }
 }
