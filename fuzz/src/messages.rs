@@ -39,7 +39,7 @@ lines! {
     4 storage:
         CreateConversation AppendMessage ListConversations ReadConversation SetTitle Journal AppendTrace ListTraces
         PutAttachment GetAttachment WriteFile ReadFile ListFiles RemoveFile Follow Statistics BindAgent ReleaseAgent
-        Search Reindex UploadStatus CommitFiles ListVersions ReadVersion RollBack FindFile GlobFiles ListFolder ListObjects
+        Search Reindex UploadStatus CommitFiles ListVersions ReadVersion RollBack FindFile GlobFiles ListFolder ListRemoved ListObjects
         FindObjects ShowObject ListHeads Measure Sync Carry Erase VerifyAll FindBackup BeginBackup NextPack EndBackup
         OpenPoint TakePack EndRestore Export ListMemory QueryMemory ShowMemory RunMemory MakeBranch ListBranches
         CompareBranch MergeBranch EndBranch;

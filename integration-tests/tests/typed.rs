@@ -100,3 +100,22 @@ fn a_file_is_not_put_in_the_place_of_another_by_mistake() {
         assert!(said.contains("is not a path in a volume"), "{said}");
     }
 }
+
+#[test]
+fn what_was_removed_is_found_without_its_name() {
+    let home = Home::new();
+    for name in ["one", "a#b"] {
+        let file = home.file(name, name);
+        home.run(["vol", "write", file.to_str().unwrap(), "user/sub/"]).good();
+    }
+    assert!(home.run(["vol", "ls", "--removed"]).good().is_empty());
+    home.run(["vol", "rm", "-r", "user/sub"]).good();
+    let list = home.run(["--json", "vol", "ls", "--removed"]).json();
+    let paths: Vec<&str> = list.as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["user/sub/a#b", "user/sub/one"]);
+    home.run(["vol", "rollback", "user/sub/one", "~1"]).good();
+    assert_eq!(home.run(["vol", "cat", "user/sub/one"]).good(), "one");
+    assert_eq!(home.run(["--json", "vol", "ls", "--removed", "user/sub/"]).json().as_array().unwrap().len(), 1);
+    assert_eq!(home.run(["--json", "vol", "ls", "--removed", "team/red"]).json(), serde_json::json!([]));
+    home.run(["vol", "ls", "--removed", "user@draft"]).bad(3);
+}

@@ -221,6 +221,9 @@ impl Service {
             Ok(Request::GlobFiles(request)) => {
                 read::<wire::GlobFiles>(incoming, walk::glob(names, who.0, &request)).await;
             }
+            Ok(Request::ListRemoved(request)) => {
+                read::<wire::ListRemoved>(incoming, volumes::list_removed(names, who.0, &request)).await;
+            }
             Ok(Request::ListFolder(request)) => {
                 read::<wire::ListFolder>(incoming, walk::list(names, who.0, &request)).await;
             }

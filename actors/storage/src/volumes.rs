@@ -15,7 +15,7 @@ use ipc::{
     Code, Refusal, Role,
     endpoint::Reply,
     event::Clock,
-    messages::storage::{Appended, File, FileFound, Files, ListFiles, MAX_PAGE, ReadFile, RemoveFile, WriteFile},
+    messages::storage::{Appended, File, FileFound, Files, ListFiles, ListRemoved, MAX_PAGE, ReadFile, RemoveFile, WriteFile},
 };
 use replica::{
     Draft, Refused, Replica, ReplicaError, Snapshot,
@@ -24,7 +24,7 @@ use replica::{
 
 use self::{
     branches::spot::Spot,
-    names::{Named, Names},
+    names::{Found, Named, Names},
     path::{Kind, VolumePath},
     rights::{Act, admit, allow, may},
 };
@@ -117,6 +117,34 @@ pub(crate) async fn list(names: &Names, role: Role, request: &ListFiles) -> Resu
     items.truncate(limit);
     Ok(Files { items, more })
 }
+
+/// What was removed from volumes. Names that were removed one page after the other are found among those that are there.
+pub(crate) async fn list_removed(names: &Names, role: Role, request: &ListRemoved) -> Result<Files, Refusal> {
+    let limit = usize::from(request.limit.clamp(1, MAX_PAGE));
+    let kind = Kind::of(&request.prefix).filter(|_| request.prefix.contains('/') && path::branch_of(&request.prefix) == Ok(None));
+    let kind =
+        kind.ok_or_else(|| Refusal::new(Code::NotKeepable, "say in which volume, as in user/; of a branch it is not known"))?;
+    allow(role, Act::List, kind, &request.prefix)?;
+    let (mut items, mut after) = (Vec::new(), request.after.clone());
+    loop {
+        let page = names.scan(&request.prefix, Bound::Excluded(&after), REMOVED_SCANNED, true).await?;
+        let is_last = page.len() < REMOVED_SCANNED;
+        if let Some(last) = page.last() {
+            after.clone_from(&last.key);
+        }
+        items.extend(page.into_iter().filter(|found| !found.there));
+        if is_last || items.len() > limit {
+            break;
+        }
+    }
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let to_wire = |found: Found| File { path: found.key, length: found.length, changed_ms: Clock(found.changed).millis() };
+    Ok(Files { items: items.into_iter().map(to_wire).collect(), more })
+}
+
+/// Names that are looked at in one go for such that were removed.
+const REMOVED_SCANNED: usize = 1024;
 
 pub(crate) async fn remove(
     replica: &Replica,

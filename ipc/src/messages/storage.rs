@@ -60,6 +60,7 @@ crate::service! {
         69 QueryMemory -> MemoryFound;
         70 ShowMemory -> MemoryShown;
         71 RunMemory -> MemoryMoved;
+        72 ListRemoved -> Files;
         76 MakeBranch -> Appended;
         77 ListBranches -> Branches;
         78 CompareBranch -> Comparison;

@@ -43,6 +43,18 @@ pub struct Committed {
     pub unchanged: u32,
 }
 
+/// Files that were in volumes and are not any more, by their paths; those of branches aside. What they were is in their
+/// versions.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ListRemoved {
+    /// Only those whose path begins so.
+    pub prefix: String,
+    /// Continue after this path.
+    pub after: String,
+    /// At most so many, and at most [`MAX_PAGE`](super::storage::MAX_PAGE).
+    pub limit: u16,
+}
+
 /// The versions of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct ListVersions {

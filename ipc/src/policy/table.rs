@@ -53,6 +53,7 @@ policy! {
     Cli     -> storage::EndBranch:              4 * KIB,              4,      50,     600,  NONE;
     Cli     -> storage::GlobFiles:              8 * KIB,              4,     500,      60,  PRIVATE;
     Cli     -> storage::ListFolder:             8 * KIB,              4,     500,      60,  PRIVATE;
+    Cli     -> storage::ListRemoved:            8 * KIB,              4,     500,      60,  PRIVATE;
     Cli     -> storage::ListObjects:            KIB,                  4,     500,      30,  NONE;
     Cli     -> storage::FindObjects:            KIB,                  4,     100,      30,  NONE;
     Cli     -> storage::ShowObject:             KIB,                  4,     100,      30,  PRIVATE;

@@ -89,6 +89,12 @@ pub enum Command {
     /// List skills, show one, add or remove your own
     Skills(Skills),
     /// List, read and write files of volumes, and see and bring back what they were
+    ///
+    /// A path begins with its volume: system/… (what ships, never written), user/…, team/ID/… or project/ID/…. A path that
+    /// begins otherwise, as in skills/plan/SKILL.md, is looked for in the project, then in user, then in the teams, then in system.
+    ///
+    /// With @NAME after its volume, as in user@draft/notes.md or team/red@next/x, a path is on a branch: what is written there
+    /// changes nothing in the volume until the branch is merged.
     Vol(Vol),
     /// List, read and write values at places outside: folders, S3, WebDAV, Vercel Blob
     ///

@@ -39,7 +39,8 @@ pub async fn vol(session: &Session, common: &Common, args: Vol) -> Outcome {
     sign_in(session, common).await?;
     let as_json = common.json;
     match args.action {
-        VolAction::Ls { path, layers } => list::ls(session, path.as_deref().unwrap_or_default(), layers, as_json).await,
+        VolAction::Ls { path, removed: true, .. } => list::removed(session, path.as_deref().unwrap_or("user"), as_json).await,
+        VolAction::Ls { path, layers, .. } => list::ls(session, path.as_deref().unwrap_or_default(), layers, as_json).await,
         VolAction::Glob { pattern, layers } => list::glob(session, pattern, layers, as_json).await,
         VolAction::Cat { path, layered: true, layers, .. } => show_layers(session, path, layers, as_json).await,
         VolAction::Cat { path, version, layers, .. } => cat(session, path, version, layers, as_json).await,

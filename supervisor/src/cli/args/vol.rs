@@ -13,18 +13,15 @@ pub struct Vol {
 }
 
 /// What to do with files of volumes.
-///
-/// A path begins with its volume: system/… (what ships, never written), user/…, team/ID/… or project/ID/…. A path that
-/// begins otherwise, as in skills/plan/SKILL.md, is looked for in the project, then in user, then in the teams, then in system.
-///
-/// With @NAME after its volume, as in user@draft/notes.md or team/red@next/x, a path is on a branch: what is written there
-/// changes nothing in the volume until the branch is merged.
 #[derive(Debug, Subcommand)]
 pub enum VolAction {
     /// List what lies in a folder, or the volumes
     Ls {
         /// The folder
         path: Option<String>,
+        /// List what was removed from it instead, at any depth, and when; `lamos vol rollback PATH ~1` brings one back
+        #[arg(long)]
+        removed: bool,
         /// Which layers.
         #[command(flatten)]
         layers: Layers,

@@ -1,6 +1,6 @@
 //! Listing: folders and patterns, page by page, so that a hundred thousand names need no more memory than a few.
 
-use ipc::messages::storage::{Entry, FilesFound, GlobFiles, ListFiles, ListFolder, MAX_PAGE};
+use ipc::messages::storage::{Entry, File, FilesFound, GlobFiles, ListFiles, ListFolder, ListRemoved, MAX_PAGE};
 use serde_json::{Value, json};
 
 use super::{
@@ -93,6 +93,33 @@ pub(super) async fn ls(session: &Session, path: &str, layers: Layers, as_json: b
         tell("Nothing lies in user/ yet; `lamos vol write FILE user/` keeps a file there.");
     } else if printer.count == 0 && !folder.is_empty() {
         return one(session, &folder, as_json).await;
+    }
+    printer.end()
+}
+
+/// `lamos vol ls --removed`.
+pub(super) async fn removed(session: &Session, path: &str, as_json: bool) -> Outcome {
+    let prefix = format!("{}/", path.trim_end_matches('/'));
+    let mut request = ListRemoved { prefix, after: String::new(), limit: MAX_PAGE };
+    let mut printer = Printer { as_json, folder: 0, count: 0 };
+    loop {
+        let page = session.client.call(&request).await?;
+        if let Some(last) = page.items.last() {
+            request.after.clone_from(&last.path);
+        }
+        let entry = |file: File| Entry::File {
+            name: file.path.clone(),
+            path: file.path,
+            length: file.length,
+            changed_ms: file.changed_ms,
+        };
+        printer.page(&FilesFound { items: page.items.into_iter().map(entry).collect(), next: None })?;
+        if !page.more {
+            break;
+        }
+    }
+    if printer.count == 0 {
+        tell("Nothing was removed there.");
     }
     printer.end()
 }
