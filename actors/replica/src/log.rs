@@ -54,6 +54,11 @@ pub(crate) fn header_bytes(value: &[u8]) -> Option<&[u8]> {
     value.get(1 + SIGNATURE_LEN..)
 }
 
+/// Whether a value says that it has a signature.
+pub(crate) fn is_signed(value: &[u8]) -> bool {
+    value.first() == Some(&SIGNED)
+}
+
 impl Recorded {
     pub(crate) fn read(position: u64, value: &[u8]) -> Result<Recorded, ReplicaError> {
         let damaged = || Damage::Event(format!("at place {position}"));

@@ -12,18 +12,23 @@
 //! name    the first half of the BLAKE3 hash of the file, in hexadecimal digits
 //! ```
 //!
+//! Places are 0 in a pack of events that the archive does not have whole, see `earlier.rs`.
+//!
 //! A name says nothing about what is inside, and whether a file is what was written is seen without a key. All numbers are
 //! little-endian.
 //!
 //! A backup is never a copy of the database, which is bound to this machine's page size and is not whole while it is open.
 //! Where packs lie and who carries them there is not known here.
 
+mod chunks;
+mod earlier;
+mod events;
 mod pack;
 mod plan;
 mod point;
 
-pub use pack::{BadPack, Inside, MAX_PACK, Pack, Packed};
-pub use plan::Plan;
+pub use pack::{BadPack, Inside, MAX_PACK, Pack};
+pub use plan::{Next, Plan, Trouble};
 pub use point::{ChunkPack, EventPack, Point};
 
 /// What a file of a backup is called.

@@ -1,14 +1,10 @@
-//! One pack: made from what is here, and opened again.
-
-use std::{io, ops::Bound};
+//! One pack: how it is put together, and opened again. What goes into it is decided elsewhere.
 
 use super::{Name, name_of};
 use crate::{
-    Damage, Replica, ReplicaError, log,
-    parcel::{Carried, Form, MAX_BODY, Parcel},
-    read::Snapshot,
+    Damage, Replica, ReplicaError,
+    parcel::{Carried, MAX_BODY, Parcel},
     sealed,
-    tables::Table,
 };
 
 const MAGIC: &[u8; 13] = b"lamos-pack/1\n";
@@ -19,9 +15,6 @@ const CHUNKS: u8 = 1;
 /// A pack is closed when it holds so much, in bytes.
 const ENOUGH: usize = 8 << 20;
 
-/// Events read at once.
-const PAGE: usize = 256;
-
 /// Largest file that is taken for a pack, in bytes: what is enough, one event more, and what surrounds them.
 pub const MAX_PACK: u64 = (ENOUGH + MAX_BODY + (1 << 20)) as u64;
 
@@ -31,26 +24,6 @@ pub struct Pack {
     pub name: Name,
     /// The file.
     pub file: Vec<u8>,
-    /// What it holds.
-    pub packed: Packed,
-}
-
-/// What a pack holds, for the list of packs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Packed {
-    /// All events from one place to another, both included.
-    Events {
-        /// The first place.
-        first: u64,
-        /// The last.
-        last: u64,
-        /// A digest of the places whose bodies are in it. Another one means that something was erased since.
-        present: [u8; 16],
-        /// Events.
-        count: u64,
-    },
-    /// These chunks.
-    Chunks(Vec<[u8; 16]>),
 }
 
 /// What came out of a pack.
@@ -75,127 +48,75 @@ pub enum BadPack {
     Content,
 }
 
-impl Snapshot<'_> {
-    /// Packs the events after a place, up to and with `to`, or up to the first of this device that has no signature yet;
-    /// nothing if there is none.
-    ///
-    /// What another device left unsigned when it took a new key can be checked by nobody and is left out.
-    pub fn event_pack(&self, after: u64, to: u64) -> Result<Option<Pack>, ReplicaError> {
+/// Events on their way into a pack.
+pub(super) struct Events {
+    plain: Vec<u8>,
+    pub(super) count: u64,
+}
+
+/// Where the range of places stands in a pack of events.
+const RANGE: usize = MAGIC.len() + 1;
+
+impl Events {
+    pub(super) fn new() -> Events {
         let mut plain = MAGIC.to_vec();
         plain.push(EVENTS);
-        let range_at = plain.len();
         plain.extend_from_slice(&[0; 16]);
-        let (mut last, mut count) = (after, 0);
-        'full: loop {
-            let events = self.after(last, PAGE)?;
-            if events.is_empty() {
-                break;
-            }
-            for event in events {
-                if event.position > to {
-                    break 'full;
-                }
-                match self.parcel(&event, Form::Sealed)? {
-                    Some(parcel) => {
-                        append(&mut plain, &parcel)?;
-                        count += 1;
-                    }
-                    None if event.header.author == self.replica.keys.device => break 'full,
-                    None => {}
-                }
-                last = event.position;
-                if plain.len() >= ENOUGH {
-                    break 'full;
-                }
-            }
-        }
-        if last == after {
-            return Ok(None);
-        }
-        let first = after + 1;
-        plain[range_at..range_at + 8].copy_from_slice(&first.to_le_bytes());
-        plain[range_at + 8..range_at + 16].copy_from_slice(&last.to_le_bytes());
-        let packed = Packed::Events { first, last, present: self.present(first, last)?, count };
-        self.replica.sealed_pack(&plain, packed).map(Some)
+        Events { plain, count: 0 }
     }
 
-    /// A digest of the places between these two, both included, that have a body.
-    pub(super) fn present(&self, first: u64, last: u64) -> Result<[u8; 16], ReplicaError> {
-        let (first, last) = (first.to_be_bytes(), last.to_be_bytes());
-        let mut hasher = blake3::Hasher::new();
-        for row in self.txn.range(Table::Body, Bound::Included(&first), Bound::Included(&last))? {
-            hasher.update(row?.0);
-        }
-        let hash = hasher.finalize();
-        Ok(std::array::from_fn(|index| hash.as_bytes()[index]))
+    pub(super) fn push(&mut self, parcel: &Parcel) -> Result<(), ReplicaError> {
+        append(&mut self.plain, parcel)?;
+        self.count += 1;
+        Ok(())
     }
 
-    /// The newest place.
-    pub fn newest_place(&self) -> Result<u64, ReplicaError> {
-        let last = self.txn.range_back(Table::Event, Bound::Unbounded, Bound::Unbounded)?.next().transpose()?;
-        last.map_or(Ok(0), |(key, _)| log::position(key, "events"))
+    pub(super) fn is_full(&self) -> bool {
+        self.plain.len() >= ENOUGH
     }
 
-    /// Names of chunks that are here, those after a name.
-    pub fn chunk_names(&self, after: Option<&[u8; 16]>, limit: usize) -> Result<Vec<[u8; 16]>, ReplicaError> {
-        let lower = after.map_or(Bound::Unbounded, |name| Bound::Excluded(&name[..]));
-        let rows = self.txn.range(Table::Chunk, lower, Bound::Unbounded)?.take(limit);
-        rows.map(|row| Ok(row?.0.try_into().map_err(|_| Damage::Record("chunks"))?)).collect()
+    /// The pack; the places are 0 where it holds what is at no places here.
+    pub(super) fn seal(mut self, replica: &Replica, first: u64, last: u64) -> Result<Pack, ReplicaError> {
+        self.plain[RANGE..RANGE + 8].copy_from_slice(&first.to_le_bytes());
+        self.plain[RANGE + 8..RANGE + 16].copy_from_slice(&last.to_le_bytes());
+        replica.sealed_pack(&self.plain)
+    }
+}
+
+/// Chunks on their way into a pack.
+pub(super) struct Chunks {
+    plain: Vec<u8>,
+    pub(super) names: Vec<[u8; 16]>,
+}
+
+impl Chunks {
+    pub(super) fn new() -> Chunks {
+        let mut plain = MAGIC.to_vec();
+        plain.push(CHUNKS);
+        Chunks { plain, names: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, name: &[u8; 16], sealed: &[u8]) -> Result<(), ReplicaError> {
+        self.plain.extend_from_slice(name);
+        self.plain.extend_from_slice(&length(sealed.len())?);
+        self.plain.extend_from_slice(sealed);
+        self.names.push(*name);
+        Ok(())
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.plain.len() >= ENOUGH
+    }
+
+    pub(super) fn seal(&self, replica: &Replica) -> Result<Pack, ReplicaError> {
+        replica.sealed_pack(&self.plain)
     }
 }
 
 impl Replica {
-    /// Packs as many of these chunks as fit, from the end of the list; nothing if none of them is here any more. What
-    /// cannot be read is left out and counted.
-    pub fn chunk_pack(&self, names: &mut Vec<[u8; 16]>, unreadable: &mut u64) -> Result<Option<Pack>, ReplicaError> {
-        let mut plain = MAGIC.to_vec();
-        plain.push(CHUNKS);
-        let mut packed = Vec::new();
-        while let Some(name) = names.pop() {
-            match self.sealed_chunk(&name)? {
-                Found::Yes(sealed) => {
-                    plain.extend_from_slice(&name);
-                    plain.extend_from_slice(&length(sealed.len())?);
-                    plain.extend_from_slice(&sealed);
-                    packed.push(name);
-                }
-                Found::Gone => {}
-                Found::Unreadable => *unreadable += 1,
-            }
-            if plain.len() >= ENOUGH {
-                break;
-            }
-        }
-        if packed.is_empty() {
-            return Ok(None);
-        }
-        packed.sort_unstable();
-        self.sealed_pack(&plain, Packed::Chunks(packed)).map(Some)
-    }
-
-    fn sealed_chunk(&self, name: &[u8; 16]) -> Result<Found, ReplicaError> {
-        let mut before = None;
-        loop {
-            let txn = self.read()?;
-            let place = match self.place(&*txn, name) {
-                Ok(Some(place)) => place,
-                Ok(None) => return Ok(Found::Gone),
-                Err(ReplicaError::Damaged(_)) => return Ok(Found::Unreadable),
-                Err(error) => return Err(error),
-            };
-            drop(txn);
-            match self.blobs.packs.read(place) {
-                Ok(sealed) => return Ok(Found::Yes(sealed)),
-                // Its file may have been written anew just now; then it stands elsewhere.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && before != Some(place) => before = Some(place),
-                Err(_) => return Ok(Found::Unreadable),
-            }
-        }
-    }
-
-    fn sealed_pack(&self, plain: &[u8], packed: Packed) -> Result<Pack, ReplicaError> {
+    fn sealed_pack(&self, plain: &[u8]) -> Result<Pack, ReplicaError> {
         let file = sealed::seal(&self.keys.packs, &[b"pack", &self.keys.space], plain)?;
-        Ok(Pack { name: name_of(&file), file, packed })
+        Ok(Pack { name: name_of(&file), file })
     }
 
     /// What is in a pack.
@@ -224,13 +145,6 @@ impl Replica {
             _ => Err(BadPack::Content),
         }
     }
-}
-
-enum Found {
-    Yes(Vec<u8>),
-    /// It was removed meanwhile.
-    Gone,
-    Unreadable,
 }
 
 const ERASED: u8 = 0;

@@ -17,8 +17,8 @@ pub struct Point {
     /// The newest place that is in it.
     #[n(2)]
     pub newest: u64,
-    /// What everything in it comes to, as [`Snapshot::fingerprint`](crate::Snapshot::fingerprint) has it; `None` if something
-    /// was erased while it was made.
+    /// What `events` come to, as [`Snapshot::fingerprint`](crate::Snapshot::fingerprint) has it; `None` if that is not
+    /// known, because something was erased while it was made or was damaged.
     #[cbor(n(3), with = "minicbor::bytes")]
     pub fingerprint: Option<[u8; 32]>,
     /// Packs of events, in the order of their places.
@@ -30,6 +30,19 @@ pub struct Point {
     /// Whether everything up to `newest` is in it. One that is made on the way is there for the next backup to go on from.
     #[n(6)]
     pub whole: bool,
+    /// Packs of events that the archive did not have whole when the point was made, and that earlier backups have: of
+    /// another history of it, or damaged in it since. In no order of places.
+    #[cbor(n(7), default)]
+    pub others: Vec<EventPack>,
+    /// Events that were damaged when it was made and are whole in no pack.
+    #[cbor(n(8), default)]
+    pub lost: u64,
+    /// Chunks of which the same holds.
+    #[cbor(n(9), default)]
+    pub lost_chunks: u64,
+    /// Events that were missing between others of their authors.
+    #[cbor(n(10), default)]
+    pub missing: u64,
 }
 
 /// A pack of events in a list.
@@ -53,6 +66,20 @@ pub struct EventPack {
     /// Events in it.
     #[n(5)]
     pub count: u64,
+    /// A digest of the places and ids of the events in it, each of which was opened before it was packed. Older programs
+    /// gave none and opened nothing.
+    #[cbor(n(6), with = "minicbor::bytes", default)]
+    pub ids: Option<[u8; 16]>,
+    /// Places between its first and its last whose events were damaged and are not in it.
+    #[cbor(n(7), default)]
+    pub skipped: Vec<u64>,
+}
+
+impl EventPack {
+    /// Whether the event at a place was there when it was packed.
+    pub(super) fn has(&self, position: u64) -> bool {
+        (self.first..=self.last).contains(&position) && self.skipped.binary_search(&position).is_err()
+    }
 }
 
 /// A pack of chunks in a list.
@@ -103,5 +130,63 @@ impl Replica {
     /// The space.
     pub fn space(&self) -> [u8; 16] {
         self.keys.space
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A point as programs wrote it that knew of no other histories.
+    #[derive(Encode)]
+    struct Before {
+        #[cbor(n(0), with = "minicbor::bytes")]
+        device: [u8; 32],
+        #[n(1)]
+        made: u64,
+        #[n(2)]
+        newest: u64,
+        #[cbor(n(3), with = "minicbor::bytes")]
+        fingerprint: Option<[u8; 32]>,
+        #[n(4)]
+        events: Vec<PackBefore>,
+        #[n(5)]
+        chunks: Vec<ChunkPack>,
+        #[n(6)]
+        whole: bool,
+    }
+
+    #[derive(Encode)]
+    struct PackBefore {
+        #[cbor(n(0), with = "minicbor::bytes")]
+        name: Name,
+        #[n(1)]
+        length: u64,
+        #[n(2)]
+        first: u64,
+        #[n(3)]
+        last: u64,
+        #[cbor(n(4), with = "minicbor::bytes")]
+        present: [u8; 16],
+        #[n(5)]
+        count: u64,
+    }
+
+    #[test]
+    fn a_point_of_an_older_program_is_read() {
+        let pack = PackBefore { name: [1; 16], length: 2, first: 3, last: 4, present: [5; 16], count: 6 };
+        let before = Before {
+            device: [7; 32],
+            made: 8,
+            newest: 9,
+            fingerprint: Some([10; 32]),
+            events: vec![pack],
+            chunks: vec![ChunkPack { name: [11; 16], length: 12, chunks: vec![13; 16] }],
+            whole: true,
+        };
+        let read: Point = minicbor::decode(&minicbor::to_vec(&before).expect("bytes")).expect("a point");
+        assert_eq!((read.device, read.whole, read.fingerprint), ([7; 32], true, Some([10; 32])));
+        assert_eq!((read.others.len(), read.lost, read.events[0].ids, &read.events[0].skipped), (0, 0, None, &vec![]));
+        assert_eq!((read.events[0].name, read.chunks[0].names()), ([1; 16], &[[13; 16]][..]));
     }
 }

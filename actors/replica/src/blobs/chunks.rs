@@ -106,6 +106,15 @@ impl Replica {
 
     /// A chunk as it was, or what is wrong with it.
     pub(crate) fn chunk(&self, made: Made, entry: &Entry) -> Result<Zeroizing<Vec<u8>>, ReplicaError> {
+        Ok(self.sealed_and_plain(made, entry)?.1)
+    }
+
+    /// A chunk as it lies here, of which it is known that it opens and is what it was.
+    pub(crate) fn sealed_chunk(&self, made: Made, entry: &Entry) -> Result<Vec<u8>, ReplicaError> {
+        Ok(self.sealed_and_plain(made, entry)?.0)
+    }
+
+    fn sealed_and_plain(&self, made: Made, entry: &Entry) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), ReplicaError> {
         let name = self.keys.blobs.name(&entry.digest);
         let mut before = None;
         loop {
@@ -119,7 +128,8 @@ impl Replica {
                 Ok(sealed) => {
                     let pack = || Some(packs::file_name(place.pack));
                     let damage = |what| Damage::Chunk { chunk: hex(&name), what, pack: pack() };
-                    return Ok(open(&self.keys, made, entry, &name, &sealed).map_err(damage)?);
+                    let plain = open(&self.keys, made, entry, &name, &sealed).map_err(damage)?;
+                    return Ok((sealed, plain));
                 }
                 // Its pack may have been rewritten just now; then it stands elsewhere.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && before != Some(place) => before = Some(place),

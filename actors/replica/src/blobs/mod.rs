@@ -17,6 +17,7 @@ mod chunks;
 mod collect;
 mod keys;
 mod manifest;
+mod named;
 mod packs;
 mod read;
 mod upload;
@@ -32,7 +33,8 @@ use std::{
 };
 
 pub(crate) use chunks::place_value;
-pub(crate) use keys::BlobKeys;
+pub(crate) use keys::{BlobKeys, Name};
+pub(crate) use named::Named;
 pub use {
     check::DamagedChunk,
     collect::{Collected, Collection, Sweep, Swept},
@@ -43,7 +45,6 @@ pub use {
 
 use crate::{Replica, ReplicaError, StoreKeys, Table};
 use chunker::Chunker;
-use keys::Name;
 use packs::{Packs, Place};
 
 /// Content of up to so many bytes stands in the body of its event, and larger content in chunks.

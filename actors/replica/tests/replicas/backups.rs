@@ -9,7 +9,7 @@ use std::{
 use proptest::prelude::*;
 use replica::{
     Draft, Form, Parcel, Table, Taken,
-    backup::{BadPack, Inside, Name, Plan, Point, name_of},
+    backup::{BadPack, Inside, Name, Next, Plan, Point, Trouble, name_of},
 };
 
 use crate::{
@@ -18,27 +18,42 @@ use crate::{
 };
 
 /// A folder of packs.
-type Folder = HashMap<Name, Vec<u8>>;
+pub(crate) type Folder = HashMap<Name, Vec<u8>>;
 
 /// Brings a backup up to date; how many packs were written.
 fn back_up(device: &mut Device, folder: &mut Folder, last: Option<Point>) -> (Point, usize) {
+    let (point, written, trouble) = back_up_with(device, folder, last);
+    assert_eq!(trouble, Trouble::default());
+    (point, written)
+}
+
+/// The same, and what is not as it should be.
+pub(crate) fn back_up_with(device: &mut Device, folder: &mut Folder, last: Option<Point>) -> (Point, usize, Trouble) {
     device.sign();
     let there = folder.iter().map(|(name, file)| (*name, file.len() as u64)).collect();
     let mut plan = Plan::new(&device.replica, last, &there).unwrap();
     let mut keep = plan.kept();
     let mut written = 0;
-    while let Some(pack) = plan.next_pack().unwrap() {
-        keep.insert(pack.name);
-        folder.insert(pack.name, pack.file);
-        written += 1;
+    loop {
+        match plan.next().unwrap() {
+            Next::Write(pack) => {
+                keep.insert(pack.name);
+                folder.insert(pack.name, pack.file);
+                written += 1;
+            }
+            Next::Keep(name) => drop(keep.insert(name)),
+            // One that is damaged is none any more.
+            Next::Show(name) => drop(plan.look(&name, &folder[&name]).unwrap()),
+            Next::Nothing => break,
+        }
     }
     let point = plan.finish(0, false).unwrap().expect("nothing was kept meanwhile");
     assert!(point.whole);
     folder.retain(|name, _| keep.contains(name));
-    (point, written)
+    (point, written, plan.trouble().unwrap())
 }
 
-fn events(device: &Device, folder: &Folder, name: &Name) -> Vec<Parcel> {
+pub(crate) fn events(device: &Device, folder: &Folder, name: &Name) -> Vec<Parcel> {
     match device.replica.open_pack(name, &folder[name]).unwrap() {
         Inside::Events(parcels) => parcels,
         Inside::Chunks(_) => panic!("these devices have no large content"),

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should say so")]
 
 mod backups;
+mod backups_damaged;
 mod convergence;
 mod dump;
 mod erasure;
