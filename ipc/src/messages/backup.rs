@@ -120,13 +120,26 @@ pub struct BackupBegun {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct NextPack;
 
-/// A pack was made and given out.
+/// What comes next in a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Packed {
-    /// What it is called; nothing if all is packed, and then nothing was given out.
+    /// The pack; nothing if all is packed.
     pub name: Option<PackName>,
-    /// Bytes of the file.
+    /// Bytes of the file that was given out.
     pub length: u64,
+    /// What is to be done with it.
+    pub what: PackedWhat,
+}
+
+/// What is to be done with a pack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum PackedWhat {
+    /// It was made and given out, and is to be written.
+    Made,
+    /// It lies there already and stays.
+    Stays,
+    /// It lies there, and is to be given here with [`TakeHow::Sifting`] before it may go.
+    Sift,
 }
 
 /// Make the point of the backup that was begun.
@@ -137,7 +150,7 @@ pub struct EndBackup {
 }
 
 /// A point was made and given out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct BackupEnded {
     /// What it is called; nothing if more has been kept meanwhile: there are more packs to make.
     pub name: Option<PackName>,
@@ -151,8 +164,16 @@ pub struct BackupEnded {
     pub chunks: u64,
     /// Bytes of its packs.
     pub bytes: u64,
-    /// Chunks that could not be read and are not in it.
-    pub unreadable: u64,
+    /// Events that are damaged here.
+    pub damaged_events: u64,
+    /// Chunks that are damaged here.
+    pub damaged_chunks: u64,
+    /// Of these events and chunks, those that are whole in no pack either.
+    pub lost: u64,
+    /// Some of what is damaged, each in words that say nothing of what is in it.
+    pub damaged: Vec<String>,
+    /// Events that are in the backup and not here, though nothing has erased them.
+    pub elsewhere: u64,
 }
 
 /// Read a point. Its file follows; without one, what is told of it is nothing.
@@ -169,6 +190,8 @@ pub enum PointFor {
     Looking,
     /// To put everything back into this archive, which must be empty, or have been so when it was begun.
     Restoring,
+    /// The same, and of two histories of it the one that is not the newest.
+    RestoringOther,
     /// To put back what the last [`VerifyAll`] found damaged.
     Mending,
 }
@@ -188,6 +211,13 @@ pub struct PointOpened {
     pub chunks: u64,
     /// Bytes of its packs.
     pub bytes: u64,
+    /// So many of the packs, the last that were named, have what the archive did not have whole when this was made, and
+    /// earlier backups had: damaged since, or of another history of it.
+    pub others: u64,
+    /// Events that were damaged then and are whole in no pack.
+    pub lost: u64,
+    /// Chunks of which the same holds.
+    pub lost_chunks: u64,
 }
 
 /// Take in what is in a pack, whose file follows. What is there already is there once.
@@ -208,6 +238,8 @@ pub enum TakeHow {
     WithGaps,
     /// Only what is damaged here.
     Mending,
+    /// Nothing: the backup that is being made takes of it what is not whole here.
+    Sifting,
 }
 
 /// What came of a pack.
@@ -223,6 +255,8 @@ pub struct TookPack {
     pub refused: u64,
     /// Why the first of them was.
     pub why: String,
+    /// Events that were left out because other events of their authors have their numbers.
+    pub other_history: u64,
     /// Chunks that were put where they were missing.
     pub chunks: u64,
 }
@@ -232,7 +266,7 @@ pub struct TookPack {
 pub struct EndRestore;
 
 /// How what is here now compares to the point.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Restored {
     /// Whether everything is what it was; nothing if the point does not say what it was.
     pub same: Option<bool>,
@@ -240,6 +274,23 @@ pub struct Restored {
     pub events: u64,
     /// Conversations.
     pub conversations: u64,
+    /// Events that are missing between others of their authors and were there when the point was made.
+    pub missing: u64,
+    /// The first of the gaps in which events are missing.
+    pub gaps: Vec<Missing>,
+    /// Chunks of large content that are named here and are not here, or not as they were.
+    pub damaged_chunks: u64,
+}
+
+/// Events of one author that are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Missing {
+    /// Whose.
+    pub author: [u8; 32],
+    /// The number of the first.
+    pub from: u64,
+    /// The number of the last.
+    pub to: u64,
 }
 
 /// Give everything out as anybody can read it.

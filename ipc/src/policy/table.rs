@@ -67,7 +67,7 @@ policy! {
     Cli     -> storage::EndBackup:              KIB,                  1,      50,    3600,  NONE;
     Cli     -> storage::OpenPoint:              KIB,                  1,     100,    3600,  NONE;
     Cli     -> storage::TakePack:               KIB,                  1,     500,     600,  NONE;
-    Cli     -> storage::EndRestore:             KIB,                  1,      10,    3600,  NONE;
+    Cli     -> storage::EndRestore:             KIB,                  1,      10,   86400,  NONE;
     Cli     -> storage::Export:                 KIB,                  1,       5,   86400,  PRIVATE;
     Cli     -> storage::ListMemory:             KIB,                  2,     100,      30,  PRIVATE;
     Cli     -> storage::QueryMemory:            16 * KIB,             2,     100,      30,  PRIVATE;

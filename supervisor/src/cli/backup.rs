@@ -1,7 +1,10 @@
 //! `backup`: what is not in the backup yet is written there, sealed; the list of everything comes last. A backup that is cut
 //! off at any moment is the one before it, and the next one goes on from what was written.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::BTreeSet,
+    path::{Component, Path, PathBuf},
+};
 
 use ipc::{
     endpoint::Options,
@@ -9,7 +12,7 @@ use ipc::{
         common::Chunk,
         storage::{
             BackupBegun, BackupEnded, BackupFolder, BackupPiece, BeginBackup, EndBackup, FindBackup, NextPack, PackName, Packed,
-            PointFor,
+            PackedWhat, PointFor, TakeHow,
         },
     },
 };
@@ -18,10 +21,11 @@ use serde_json::{Value, json};
 use super::{
     args::{Backup, BackupAction, Common},
     backup_place::{self, BackupPlace, KEYS, Lying, hex},
-    restore::{newest_of, open_point},
+    place::Named,
+    restore::{carry, newest_of, open_point},
     session::{Session, places},
     sign_in::{refuse_demo, sign_in},
-    words::{self, Failure, Outcome, Waiting, moment, table, tell},
+    words::{self, Failure, Outcome, Waiting, line, moment, table, tell},
 };
 use crate::exit;
 
@@ -53,7 +57,15 @@ struct Written {
 }
 
 async fn make(session: &Session, common: &Common, folder: &Path, check: bool) -> Outcome {
-    let place = BackupPlace::make(session, folder).await?;
+    let named = Named::read(folder)?;
+    refuse_within(common, &named)?;
+    if named.keeps_nothing()? {
+        return Err(Failure::new(
+            exit::GIVEN,
+            "the profile `test` keeps what it is given in memory, until this command ends; no backup can be made with it",
+        ));
+    }
+    let place = BackupPlace::open(session, &named, true).await?;
     copy_keys(common, &place).await?;
     let BackupFolder { name: ours } = session.client.call(&FindBackup).await?;
     let mut lying = backup_place::sort(&place.list().await?).remove(&ours).unwrap_or_default();
@@ -66,7 +78,22 @@ async fn make(session: &Session, common: &Common, folder: &Path, check: bool) ->
     let mut keep: BTreeSet<[u8; 16]> = kept;
     let mut rounds = 0;
     let ended = loop {
-        while let Some((name, file)) = next(session).await? {
+        while let Some(next) = next(session).await? {
+            let (name, file) = match next {
+                Next::Write(name, file) => (name, file),
+                Next::Keep(name) => {
+                    keep.insert(name);
+                    continue;
+                }
+                Next::Sift(name) => {
+                    waiting.now(&format!("looking at what is there: {}", hex(&name)));
+                    // What cannot be read is none any more; what it had is written again, as far as it is here.
+                    if let Err(why) = carry(session, &place, &ours, &name, TakeHow::Sifting).await? {
+                        waiting.aside(|| tell(&format!("Pack {} of the backup: {why}.", hex(&name))));
+                    }
+                    continue;
+                }
+            };
             (written.packs, written.bytes) = (written.packs + 1, written.bytes + file.len() as u64);
             waiting.now(&format!("writing: {} in {} packs", words::bytes(written.bytes), written.packs));
             place.write(&backup_place::pack(&ours, &name), file).await?;
@@ -156,17 +183,30 @@ async fn begin(
     Ok((stream.answer().await?, kept))
 }
 
-/// The next pack and its file.
-async fn next(session: &Session) -> Result<Option<([u8; 16], Vec<u8>)>, Failure> {
+/// What comes next.
+enum Next {
+    Write([u8; 16], Vec<u8>),
+    Keep([u8; 16]),
+    Sift([u8; 16]),
+}
+
+/// What comes next, with the file of a pack that was made; nothing when all is packed.
+async fn next(session: &Session) -> Result<Option<Next>, Failure> {
     let mut stream = session.client.open(&NextPack, Options::default())?;
     let mut file = Vec::new();
     while let Some(piece) = stream.next().await {
         file.extend_from_slice(&piece?.0);
     }
-    let Packed { name, length } = stream.answer().await?;
+    let Packed { name, length, what } = stream.answer().await?;
     let Some(PackName(name)) = name else { return Ok(None) };
-    whole(&name, &file, length)?;
-    Ok(Some((name, file)))
+    Ok(Some(match what {
+        PackedWhat::Made => {
+            whole(&name, &file, length)?;
+            Next::Write(name, file)
+        }
+        PackedWhat::Stays => Next::Keep(name),
+        PackedWhat::Sift => Next::Sift(name),
+    }))
 }
 
 fn whole(name: &[u8; 16], file: &[u8], length: u64) -> Outcome {
@@ -202,36 +242,92 @@ async fn clear(place: &BackupPlace, ours: &[u8; 16], point: &[u8; 16], keep: &BT
     Ok(())
 }
 
+/// A backup in the data directory would go with it, and be part of what is backed up by others.
+fn refuse_within(common: &Common, named: &Named) -> Outcome {
+    let data = resolved(&places(common)?.data);
+    let within = named.folders().into_iter().find(|folder| resolved(folder).starts_with(&data));
+    match within {
+        None => Ok(()),
+        Some(folder) => Err(Failure::new(
+            exit::GIVEN,
+            format!(
+                "the backup would lie in what it is a backup of, and `lamos reset` would remove it; name a folder outside of {}, \
+                 not {}",
+                data.display(),
+                folder.display()
+            ),
+        )),
+    }
+}
+
+/// Where a path leads, though the end of it may not be there yet.
+fn resolved(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut resolved = PathBuf::new();
+    for part in absolute.components() {
+        match part {
+            Component::ParentDir => drop(resolved.pop()),
+            part => resolved.push(part),
+        }
+        // Of what is not there nothing leads elsewhere.
+        resolved = resolved.canonicalize().unwrap_or(resolved);
+    }
+    resolved
+}
+
 fn say(common: &Common, begun: &BackupBegun, ended: &BackupEnded, written: &Written) -> Outcome {
+    let damaged = ended.damaged_events + ended.damaged_chunks;
     if common.json {
-        return Ok(words::json(&json!({
+        words::json(&json!({
             "events": ended.events,
             "chunks": ended.chunks,
             "bytes": ended.bytes,
             "written_packs": written.packs,
             "written_bytes": written.bytes,
             "goes_on": begun.goes_on,
-            "whole": ended.whole,
-            "unreadable_chunks": ended.unreadable,
-        }))?);
+            "whole": ended.whole && damaged == 0,
+            "damaged_events": ended.damaged_events,
+            "unreadable_chunks": ended.damaged_chunks,
+            "lost": ended.lost,
+            "damaged": ended.damaged,
+            "only_in_backup_events": ended.elsewhere,
+        }))?;
+    } else {
+        let new = match written.packs {
+            0 => "nothing new".to_owned(),
+            packs => format!("{} new in {packs} packs", words::bytes(written.bytes)),
+        };
+        words::say(&format!(
+            "The backup has {} events and {} chunks, {}; {new}.",
+            ended.events,
+            ended.chunks,
+            words::bytes(ended.bytes)
+        ))?;
+        ended.damaged.iter().for_each(|what| tell(&format!("Damaged: {}", line(what))));
     }
-    let new = match written.packs {
-        0 => "nothing new".to_owned(),
-        packs => format!("{} new in {packs} packs", words::bytes(written.bytes)),
-    };
-    words::say(&format!(
-        "The backup has {} events and {} chunks, {}; {new}.",
-        ended.events,
-        ended.chunks,
-        words::bytes(ended.bytes)
-    ))?;
-    if ended.unreadable > 0 {
-        return Err(Failure::new(
-            exit::DATA,
-            format!("{} chunks of large content cannot be read and are not in it; `lamos verify` names them", ended.unreadable),
+    if ended.elsewhere > 0 {
+        tell(&format!(
+            "The backup has {} events that are not in this archive: an older copy of the data was put in its place, or two \
+             copies are in use. They stay in the backup; `lamos restore` puts back of them what fits, and with --other-history \
+             the rest.",
+            ended.elsewhere
         ));
     }
-    Ok(())
+    if damaged == 0 {
+        return Ok(());
+    }
+    let lost = match ended.lost {
+        0 => "the backup has all of them from before".to_owned(),
+        lost if lost == damaged => "the backup does not have them either".to_owned(),
+        lost => format!("{lost} of them are not in the backup either"),
+    };
+    Err(Failure::new(
+        exit::DATA,
+        format!(
+            "{damaged} things are damaged here; {lost}, and all that is whole is backed up. `lamos verify --repair-from BACKUP` \
+             mends what a backup has"
+        ),
+    ))
 }
 
 /// `lamos backup list`.
@@ -250,7 +346,7 @@ async fn list(session: &Session, common: &Common, folder: &Path) -> Outcome {
     }
     found.sort_by_key(|(opened, _)| std::cmp::Reverse(opened.made_ms));
     if common.json {
-        let item = |(opened, ours): &(ipc::messages::storage::PointOpened, bool)| json!({ "made_ms": opened.made_ms, "events": opened.events, "chunks": opened.chunks, "bytes": opened.bytes, "whole": opened.whole, "this_device": ours });
+        let item = |(opened, ours): &(ipc::messages::storage::PointOpened, bool)| json!({ "made_ms": opened.made_ms, "events": opened.events, "chunks": opened.chunks, "bytes": opened.bytes, "whole": opened.whole, "lost": opened.lost + opened.lost_chunks, "this_device": ours });
         return Ok(words::json(&found.iter().map(item).collect::<Vec<Value>>().into())?);
     }
     if found.is_empty() {
@@ -262,7 +358,11 @@ async fn list(session: &Session, common: &Common, folder: &Path) -> Outcome {
             format!("{} events", opened.events),
             format!("{} chunks", opened.chunks),
             words::bytes(opened.bytes),
-            if opened.whole { "whole" } else { "cut off" }.to_owned(),
+            match (opened.whole, opened.lost + opened.lost_chunks) {
+                (false, _) => "cut off".to_owned(),
+                (true, 0) => "whole".to_owned(),
+                (true, lost) => format!("{lost} things were damaged"),
+            },
             if *ours { "of this device" } else { "of another device" }.to_owned(),
         ]
     };

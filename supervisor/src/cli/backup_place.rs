@@ -10,7 +10,7 @@
 
 use std::{collections::BTreeMap, path::Path as OsPath, rc::Rc};
 
-use backends::{Cursor, MAX_PAGE, Path, StorageError, Tree, collect};
+use backends::{Cursor, MAX_PAGE, Path, Refused, StorageError, Tree, collect};
 use bytes::Bytes;
 
 use super::{
@@ -35,11 +35,6 @@ pub struct BackupPlace {
 }
 
 impl BackupPlace {
-    /// What a person names, which is made if it is to be a folder and is not there.
-    pub async fn make(session: &Session, named: &OsPath) -> Result<BackupPlace, Failure> {
-        BackupPlace::open(session, &Named::read(named)?, true).await
-    }
-
     /// What a person names.
     pub async fn find(session: &Session, named: &OsPath) -> Result<BackupPlace, Failure> {
         BackupPlace::open(session, &Named::read(named)?, false).await
@@ -99,7 +94,7 @@ impl BackupPlace {
         let mut from: Option<Cursor> = None;
         loop {
             let page = self.at.storage.list(None, from.as_ref(), MAX_PAGE).await;
-            let page = page.map_err(|error| Failure::new(exit::DATA, format!("failed to list the backup: failed to {error}")))?;
+            let page = page.map_err(|error| Failure::new(code(&error), format!("failed to list the backup: failed to {error}")))?;
             found.extend(page.entries.into_iter().map(|entry| (entry.path.to_string(), entry.length)));
             from = page.next;
             if from.is_none() {
@@ -114,7 +109,15 @@ fn parse(path: &str) -> Result<Path, Failure> {
 }
 
 fn failed(what: &str, path: &Path, error: &StorageError) -> Failure {
-    Failure::new(exit::DATA, format!("failed to {what} {path} in the backup: failed to {error}"))
+    Failure::new(code(error), format!("failed to {what} {path} in the backup: failed to {error}"))
+}
+
+/// A place outside is not this machine's disk.
+fn code(error: &StorageError) -> u8 {
+    match error {
+        StorageError::Remote(_) | StorageError::Refused(Refused::Place(_)) => exit::SERVER,
+        StorageError::Refused(_) | StorageError::Ours(_) => exit::DATA,
+    }
 }
 
 /// A backup of one device, as it lies there.

@@ -22,6 +22,7 @@ mod objects;
 mod place;
 mod policy;
 mod prove;
+mod put_back;
 mod ps;
 mod reset;
 mod restore;

@@ -17,19 +17,19 @@ use ipc::{
     messages::{
         common::{Chunk, Done},
         crypto::{KeyState, KeyStatus, Lock, Unlock, UnlockAnew},
-        storage::{EndRestore, OpenPoint, PackName, PointFor, PointOpened, Restored, TakeHow, TakePack, TookPack},
+        storage::{OpenPoint, PackName, PointFor, PointOpened, TakeHow, TakePack, TookPack},
     },
     secret::Secret,
 };
-use serde_json::json;
 
 use super::{
     args::{Common, Restore},
     backup_place::{self, BackupPlace, KEYS, Lying, hex},
     place::Named,
+    put_back::put_back,
     session::{Session, places},
     sign_in::entered,
-    words::{self, Failure, Outcome, Waiting, moment, tell},
+    words::{Failure, Outcome, tell},
 };
 use crate::{exit, places::Places};
 
@@ -49,7 +49,7 @@ pub async fn restore(common: &Common, args: Restore) -> Outcome {
     let named = Named::read(&args.folder)?;
     fetch_keys(common, &named, args.keys.as_deref()).await?;
     let session = Session::open(common, false).await?;
-    let result = with_session(&session, common, &named, &user, &password).await;
+    let result = with_session(&session, common, &named, (&user, &password), args.other_history).await;
     session.close().await;
     result
 }
@@ -88,7 +88,13 @@ async fn fetch_keys(common: &Common, named: &Named, wanted: Option<&str>) -> Out
     result
 }
 
-async fn with_session(session: &Session, common: &Common, named: &Named, user: &str, password: &str) -> Outcome {
+async fn with_session(
+    session: &Session,
+    common: &Common,
+    named: &Named,
+    (user, password): (&str, &str),
+    other_history: bool,
+) -> Outcome {
     let secret = |text: &str| Secret::new(text.as_bytes().to_vec());
     if matches!(session.client.call(&KeyStatus).await?, KeyState::Open { .. }) {
         return Err(Failure::new(exit::ELSEWHERE, "a space is open here; close it with `lamos lock` first"));
@@ -111,7 +117,7 @@ async fn with_session(session: &Session, common: &Common, named: &Named, user: &
     // Only now: locking forgets every secret that was lent.
     let place = BackupPlace::open(session, named, false).await?;
     let backups = backup_place::sort(&place.list().await?);
-    put_back(session, common, &place, &backups).await
+    put_back(session, common, &place, &backups, other_history).await
 }
 
 /// Puts the file of keys into an empty place. Where there is one already, its spaces are looked at later.
@@ -250,147 +256,4 @@ pub async fn carry(
         Some(why) => Err(why),
         None => Ok(took),
     })
-}
-
-/// What came of all packs.
-#[derive(Default)]
-struct Sum {
-    events: u64,
-    chunks: u64,
-    refused: u64,
-    why: String,
-    lost: Vec<String>,
-}
-
-impl Sum {
-    fn add(&mut self, took: TookPack) {
-        self.events += took.events;
-        self.chunks += took.chunks;
-        if self.refused == 0 {
-            self.why = took.why;
-        }
-        self.refused += took.refused;
-    }
-
-    fn lose(&mut self, waiting: &Waiting, name: &[u8; 16], why: &str) {
-        waiting.aside(|| tell(&format!("Pack {}: {why}.", hex(name))));
-        self.lost.push(hex(name));
-    }
-}
-
-async fn put_back(session: &Session, common: &Common, place: &BackupPlace, backups: &BTreeMap<[u8; 16], Lying>) -> Outcome {
-    let mut waiting = Waiting::begin("reading the backup");
-    let mut sum = Sum::default();
-    let made = match newest(session, place, backups).await? {
-        Some(found) => {
-            let (_, names) = open_point(session, PointFor::Restoring, &found.file).await?;
-            listed(session, place, &found.folder, &names, &mut sum, &waiting).await?;
-            Some(found.opened)
-        }
-        None => {
-            waiting.aside(|| tell("No list of the backup can be read; everything that is there is tried."));
-            open_point(session, PointFor::Restoring, &[]).await?;
-            unlisted(session, place, backups, &mut sum, &waiting).await?;
-            None
-        }
-    };
-    waiting.now("comparing");
-    let restored = session.client.call(&EndRestore).await?;
-    waiting.end();
-    report(common, made, &restored, &sum)
-}
-
-/// The packs of a list, in its order. After one that is lost, what follows is taken all the same.
-async fn listed(
-    session: &Session,
-    place: &BackupPlace,
-    folder: &[u8; 16],
-    names: &[[u8; 16]],
-    sum: &mut Sum,
-    waiting: &Waiting,
-) -> Outcome {
-    let mut how = TakeHow::Whole;
-    for (index, name) in names.iter().enumerate() {
-        waiting.now(&format!("putting back: pack {} of {}", index + 1, names.len()));
-        match carry(session, place, folder, name, how).await? {
-            Ok(took) => sum.add(took),
-            Err(why) => {
-                sum.lose(waiting, name, &why);
-                how = TakeHow::WithGaps;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// All packs, in no order: again and again as long as something that waited finds its place, and then with gaps.
-async fn unlisted(
-    session: &Session,
-    place: &BackupPlace,
-    backups: &BTreeMap<[u8; 16], Lying>,
-    sum: &mut Sum,
-    waiting: &Waiting,
-) -> Outcome {
-    let all = backups.iter().flat_map(|(folder, lying)| lying.packs.keys().map(move |name| (*folder, *name)));
-    let mut left: Vec<_> = all.collect();
-    let mut how = TakeHow::Whole;
-    while !left.is_empty() {
-        let (before, mut later) = (sum.events, Vec::new());
-        for (folder, name) in left {
-            waiting.now(&format!("putting back: {} events", sum.events));
-            match carry(session, place, &folder, &name, how).await? {
-                Ok(took) => {
-                    if took.waiting > 0 {
-                        later.push((folder, name));
-                    }
-                    sum.add(took);
-                }
-                Err(why) => sum.lose(waiting, &name, &why),
-            }
-        }
-        left = later;
-        if sum.events == before {
-            how = TakeHow::WithGaps;
-        }
-    }
-    Ok(())
-}
-
-fn report(common: &Common, made: Option<PointOpened>, restored: &Restored, sum: &Sum) -> Outcome {
-    let bad = !sum.lost.is_empty() || sum.refused > 0 || restored.same == Some(false);
-    if common.json {
-        words::json(&json!({
-            "events": restored.events,
-            "conversations": restored.conversations,
-            "chunks": sum.chunks,
-            "same": restored.same,
-            "made_ms": made.map(|made| made.made_ms),
-            "lost_packs": sum.lost,
-            "refused": sum.refused,
-        }))?;
-    } else {
-        let of = made.map_or_else(String::new, |made| format!(" of {}", moment(made.made_ms)));
-        words::say(&format!(
-            "Put back the backup{of}: {} events, {} conversations, {} chunks.",
-            restored.events, restored.conversations, sum.chunks
-        ))?;
-        if restored.same == Some(true) {
-            words::say("Everything is as it was. This is a new device from here on.")?;
-        }
-    }
-    if !bad {
-        return Ok(());
-    }
-    let mut what = Vec::new();
-    if !sum.lost.is_empty() {
-        what.push(format!("{} packs are lost", sum.lost.len()));
-    }
-    if sum.refused > 0 {
-        what.push(format!("{} events were refused ({})", sum.refused, sum.why));
-    }
-    if restored.same == Some(false) {
-        what.push("what is here now is not all that there was".to_owned());
-    }
-    let what = what.join("; ");
-    Err(Failure::new(exit::DATA, format!("{what}; everything else was put back, and `lamos verify` names what is missing")))
 }

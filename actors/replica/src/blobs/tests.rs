@@ -1,6 +1,7 @@
 //! Blobs as a whole: what goes in comes out, is kept once, can be erased for one owner and not for another, and every
 //! damage is named. What happens when a process is killed is in `tests/blobs_killed.rs`.
 
+mod backed_up;
 mod collecting;
 mod erasing;
 mod going_on;

@@ -10,12 +10,12 @@ use ipc::{
     endpoint::Reply,
     messages::storage::{
         BackupBegun, BackupEnded, BackupFolder, BackupPiece, BeginBackup, EndBackup, MAX_PACKS, MAX_POINT, NextPack, PackName,
-        Packed,
+        Packed, PackedWhat, TookPack,
     },
 };
 use replica::{
     Replica, ReplicaError,
-    backup::{Pack, Plan},
+    backup::{Name, Next, Pack, Plan},
 };
 
 use super::{Keep, aside};
@@ -71,13 +71,24 @@ async fn with_plan<T: Send + 'static>(
     aside(move || work(&mut plan.lock().unwrap_or_else(PoisonError::into_inner))).await
 }
 
-/// Makes the next pack and gives it out.
+/// Finds out what comes next; a pack that was made is given out.
 pub(crate) async fn next(keep: &Keep, reply: &Reply<NextPack>) -> Result<Packed, Refusal> {
-    let Some(Pack { name, file, .. }) = with_plan(planned(keep)?, Plan::next_pack).await? else {
-        return Ok(Packed { name: None, length: 0 });
-    };
-    give_bytes(&file, reply).await?;
-    Ok(Packed { name: Some(PackName(name)), length: file.len() as u64 })
+    let lying = |name, what| Packed { name, length: 0, what };
+    Ok(match with_plan(planned(keep)?, Plan::next).await? {
+        Next::Write(Pack { name, file }) => {
+            give_bytes(&file, reply).await?;
+            Packed { name: Some(PackName(name)), length: file.len() as u64, what: PackedWhat::Made }
+        }
+        Next::Keep(name) => lying(Some(PackName(name)), PackedWhat::Stays),
+        Next::Show(name) => lying(Some(PackName(name)), PackedWhat::Sift),
+        Next::Nothing => lying(None, PackedWhat::Made),
+    })
+}
+
+/// Takes from a pack of an earlier backup what is not whole here.
+pub(crate) async fn sift(keep: &Keep, name: Name, file: Vec<u8>) -> Result<TookPack, Refusal> {
+    let looked = with_plan(planned(keep)?, move |plan| plan.look(&name, &file)).await?;
+    Ok(TookPack { bad: looked.err().map(|bad| bad.to_string()), ..TookPack::default() })
 }
 
 /// Makes the point and gives it out.
@@ -90,13 +101,25 @@ pub(crate) async fn end(
 ) -> Result<BackupEnded, Refusal> {
     signer.sign_all().await?;
     let plan = planned(keep)?;
-    let (point, numbers) = with_plan(plan, move |plan| {
+    let (point, mut ended) = with_plan(plan, move |plan| {
         let point = plan.finish(now(), request.last)?;
-        Ok((point, (plan.packed_events(), plan.packed_chunks(), plan.packed_bytes(), plan.unreadable)))
+        let trouble = plan.trouble()?;
+        let ended = BackupEnded {
+            name: None,
+            length: 0,
+            whole: false,
+            events: plan.packed_events(),
+            chunks: plan.packed_chunks(),
+            bytes: plan.packed_bytes(),
+            damaged_events: trouble.events,
+            damaged_chunks: trouble.chunks,
+            lost: trouble.lost + trouble.lost_chunks,
+            damaged: trouble.named,
+            elsewhere: trouble.elsewhere,
+        };
+        Ok((point, ended))
     })
     .await?;
-    let (events, chunks, bytes, unreadable) = numbers;
-    let mut ended = BackupEnded { name: None, length: 0, whole: false, events, chunks, bytes, unreadable };
     if let Some(point) = point {
         let (name, file) = replica.seal_point(&point).map_err(|error| refusal(&error))?;
         give_bytes(&file, reply).await?;

@@ -11,9 +11,10 @@ mod readable;
 pub(crate) mod restore;
 pub(crate) mod scrub;
 pub(crate) mod verify;
+mod whole;
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::HashSet,
     sync::{Arc, Mutex},
 };
@@ -34,6 +35,8 @@ pub(crate) struct Keep {
     plan: RefCell<Option<Arc<Mutex<Plan>>>>,
     /// The point that is being put back.
     point: RefCell<Option<Point>>,
+    /// Whether what is here was what its point says, if that was looked at already or is not to be.
+    same: Cell<Option<Option<bool>>>,
     /// What the last look at everything found.
     damage: RefCell<Damage>,
 }
@@ -46,7 +49,7 @@ impl Keep {
 }
 
 /// What is damaged.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 struct Damage {
     /// Places of events.
     places: Vec<u64>,

@@ -19,7 +19,7 @@ use replica::{
     backup::{Inside, MAX_PACK, Point},
 };
 
-use super::{Damage, Keep, aside};
+use super::{Damage, Keep, aside, backup, whole};
 use crate::{errors::refusal, writer::WriterHandle};
 
 /// In the directory of the archive while a restoring is not done.
@@ -53,18 +53,28 @@ pub(crate) async fn open(
         readable: point.is_some(),
         whole: point.as_ref().is_some_and(|point| point.whole),
         made_ms: point.as_ref().map_or(0, |point| point.made),
-        events: point.as_ref().map_or(0, |point| point.events.iter().map(|pack| pack.count).sum()),
+        events: point.as_ref().map_or(0, |point| point.events.iter().chain(&point.others).map(|pack| pack.count).sum()),
         chunks: point.as_ref().map_or(0, |point| point.chunks.iter().map(|pack| pack.names().len() as u64).sum()),
         bytes: point.as_ref().map_or(0, bytes),
+        others: point.as_ref().map_or(0, |point| point.others.len() as u64),
+        lost: point.as_ref().map_or(0, |point| point.lost),
+        lost_chunks: point.as_ref().map_or(0, |point| point.lost_chunks),
     };
     let names = match request.why {
         PointFor::Looking => Vec::new(),
-        PointFor::Restoring => {
-            begin(replica, directory)?;
+        PointFor::Restoring | PointFor::RestoringOther => {
+            let has_others = point.as_ref().is_some_and(|point| !point.others.is_empty());
+            let goes_on = begin(replica, directory)?;
+            // What the list does not tell of may be here already.
+            let cannot_compare = request.why == PointFor::RestoringOther || has_others && goes_on;
+            keep.same.set(cannot_compare.then_some(None));
             point.iter().flat_map(all).collect()
         }
         PointFor::Mending => point.iter().flat_map(|point| needed(point, &keep.damage.borrow(), &replica.device())).collect(),
     };
+    if request.why == PointFor::Mending {
+        keep.same.set(Some(None));
+    }
     if request.why != PointFor::Looking {
         *keep.point.borrow_mut() = point;
     }
@@ -77,12 +87,14 @@ pub(crate) async fn open(
 }
 
 fn bytes(point: &Point) -> u64 {
-    point.events.iter().map(|pack| pack.length).chain(point.chunks.iter().map(|pack| pack.length)).sum()
+    let events = point.events.iter().chain(&point.others).map(|pack| pack.length);
+    events.chain(point.chunks.iter().map(|pack| pack.length)).sum()
 }
 
-/// Events first, so that no chunk is ever there that nothing names.
+/// Events first, so that no chunk is ever there that nothing names; what the archive did not have whole comes last.
 fn all(point: &Point) -> Vec<[u8; 16]> {
-    point.events.iter().map(|pack| pack.name).chain(point.chunks.iter().map(|pack| pack.name)).collect()
+    let listed = point.events.iter().map(|pack| pack.name).chain(point.chunks.iter().map(|pack| pack.name));
+    listed.chain(point.others.iter().map(|pack| pack.name)).collect()
 }
 
 /// The packs that may have what is damaged. Places mean something only to the device that made the point.
@@ -93,16 +105,18 @@ fn needed(point: &Point, damage: &Damage, device: &[u8; 32]) -> Vec<[u8; 16]> {
     };
     let events = point.events.iter().filter(|pack| holds(pack.first, pack.last)).map(|pack| pack.name);
     let chunks = point.chunks.iter().filter(|pack| pack.names().iter().any(|name| damage.chunks.contains(name)));
-    events.chain(chunks.map(|pack| pack.name)).collect()
+    let others = point.others.iter().filter(|_| !damage.places.is_empty()).map(|pack| pack.name);
+    events.chain(chunks.map(|pack| pack.name)).chain(others).collect()
 }
 
-fn begin(replica: &Replica, directory: &Path) -> Result<(), Refusal> {
+/// Begins to put back, or goes on with it; whether something is here already.
+fn begin(replica: &Replica, directory: &Path) -> Result<bool, Refusal> {
     let cannot = |error: io::Error| refusal(&error.into());
     let mark = directory.join(MARK);
-    if mark.try_exists().map_err(cannot)? {
-        return Ok(());
-    }
     let (events, _, _) = replica.snapshot().and_then(|snapshot| snapshot.counts()).map_err(|error| refusal(&error))?;
+    if mark.try_exists().map_err(cannot)? {
+        return Ok(events > 0);
+    }
     if events > 0 {
         return Err(Refusal::new(
             Code::NotKeepable,
@@ -112,7 +126,8 @@ fn begin(replica: &Replica, directory: &Path) -> Result<(), Refusal> {
         ));
     }
     fs::File::create(&mark).and_then(|mark| mark.sync_all()).map_err(cannot)?;
-    fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(cannot)
+    fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(cannot)?;
+    Ok(false)
 }
 
 /// Takes a pack in.
@@ -125,6 +140,13 @@ pub(crate) async fn take(
 ) -> Result<TookPack, Refusal> {
     let file = receive(reply, MAX_PACK).await?;
     let name = request.name.0;
+    if request.how == TakeHow::Sifting {
+        return backup::sift(keep, name, file).await;
+    }
+    let is_beside = |point: &Point| point.others.iter().any(|pack| pack.name == name);
+    if keep.point.borrow().as_ref().is_some_and(is_beside) {
+        whole::compare(replica, keep).await?;
+    }
     let opening = replica.clone();
     let inside = aside(move || Ok(opening.open_pack(&name, &file))).await?;
     let mut took = TookPack::default();
@@ -176,7 +198,7 @@ fn count(taken: &[Result<Taken, replica::Unfit>], took: &mut TookPack, writer: &
                 None
             }
             Ok(Taken::Fork(_) | Taken::Cloned(_)) => {
-                refuse(took, "another event has its number".to_owned());
+                took.other_history += 1;
                 None
             }
             Err(unfit) => {
@@ -200,25 +222,28 @@ fn refuse(took: &mut TookPack, why: String) {
 
 /// Compares what is here with the point; makes derived things anew where that was found to be needed.
 pub(crate) async fn end(replica: &Replica, writer: &WriterHandle, keep: &Keep, directory: &Path) -> Result<Restored, Refusal> {
-    let mending = {
-        let damage = keep.damage.take();
-        damage.derived || !damage.places.is_empty()
-    };
-    if mending {
+    let damage = keep.damage.take();
+    if damage.derived || !damage.places.is_empty() {
         // What was folded while something was damaged may lack it.
         writer.run(Writer::rebuild).await?;
     }
-    let expected = keep.point.take().and_then(|point| point.fingerprint);
+    let same = whole::compare(replica, keep).await?;
+    keep.same.set(None);
+    let point = keep.point.take();
+    let was_damaged = damage != Damage::default();
     let looking = replica.clone();
-    let (found, events, conversations) = aside(move || {
-        let snapshot = looking.snapshot()?;
-        let (events, _, conversations) = snapshot.counts()?;
-        Ok((snapshot.fingerprint()?, events, conversations))
+    let (events, conversations, lacking) = aside(move || {
+        let (events, _, conversations) = looking.snapshot()?.counts()?;
+        // After mending, `verify` looks at everything anyway.
+        let lacking = if was_damaged { None } else { Some(whole::lacking(&looking, point.map_or(0, |point| point.missing))?) };
+        Ok((events, conversations, lacking))
     })
     .await?;
     match fs::remove_file(directory.join(MARK)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(refusal(&error.into())),
         _ => {}
     }
-    Ok(Restored { same: expected.map(|expected| expected == found), events, conversations })
+    let (missing, gaps, damaged_chunks) =
+        lacking.map_or_else(Default::default, |lacking| (lacking.missing, lacking.gaps, lacking.damaged_chunks));
+    Ok(Restored { same, events, conversations, missing, gaps, damaged_chunks })
 }

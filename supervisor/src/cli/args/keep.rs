@@ -64,6 +64,11 @@ pub struct Restore {
     /// Take this copy of the keys, where there are those of several installations
     #[arg(long, value_name = "NAME")]
     pub keys: Option<String>,
+
+    /// Where the backup has two histories of the archive, because an older copy of the data was used again, put back the
+    /// one that was given up
+    #[arg(long)]
+    pub other_history: bool,
 }
 
 /// Arguments of `export`.

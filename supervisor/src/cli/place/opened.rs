@@ -65,6 +65,19 @@ impl Named {
         let secret = secret(&target)?;
         Ok(Named::Described(Box::new(target), secret, near))
     }
+
+    /// Folders of this machine that are written to.
+    pub(crate) fn folders(&self) -> Vec<&FilePath> {
+        match self {
+            Named::Folder(folder) => vec![folder],
+            Named::Described(_, _, near) => near.iter().map(PathBuf::as_path).collect(),
+        }
+    }
+
+    /// Whether what is written there is gone when the command ends.
+    pub(crate) fn keeps_nothing(&self) -> Result<bool, Failure> {
+        Ok(matches!(self, Named::Described(..)) && matches!(profile()?.kind(), Uses::Memory))
+    }
 }
 
 impl Place {
@@ -81,11 +94,7 @@ impl Place {
             }
             Named::Described(target, secret, near) => (target, secret, near.as_ref()),
         };
-        let uses = match env::var(PROFILE) {
-            Ok(profile) => profile.parse::<Profile>().map_err(|bad| Failure::new(exit::USAGE, format!("failed to {bad}")))?,
-            Err(_) => Profile::Production,
-        };
-        match (uses.kind(), near) {
+        match (profile()?.kind(), near) {
             (Uses::Memory, _) => Ok(Place::of(Rc::new(Memory::new()))),
             (Uses::Local, Some(near)) => Ok(Place::of(Rc::new(Tree::open(near).await.map_err(|error| failure(&error))?))),
             (Uses::Local, None) => Err(Failure::new(
@@ -139,6 +148,13 @@ impl Place {
                 format!("{} refused by the place, the first of them {}: {why}", waiting(refused.len()), line(path.as_str())),
             )),
         }
+    }
+}
+
+fn profile() -> Result<Profile, Failure> {
+    match env::var(PROFILE) {
+        Ok(profile) => profile.parse().map_err(|bad| Failure::new(exit::USAGE, format!("failed to {bad}"))),
+        Err(_) => Ok(Profile::Production),
     }
 }
 
