@@ -201,9 +201,8 @@ fn a_backup_is_not_made_where_it_would_not_be_kept() {
     // One that keeps nothing, and one that is not there.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = format!("http://127.0.0.1:{port}");
-    let described = format!(
-        r#"{{"kind":"vercel-blob","endpoint":"{address}/api/blob","content":"{address}/content","token":"t"}}"#
-    );
+    let described =
+        format!(r#"{{"kind":"vercel-blob","endpoint":"{address}/api/blob","content":"{address}/content","token":"t"}}"#);
     let at = home.file("place.json", &described);
     let call = |command: &[&str]| {
         let arguments: Vec<&str> = command.iter().copied().chain([at.to_str().unwrap()]).collect();

@@ -94,7 +94,8 @@ impl BackupPlace {
         let mut from: Option<Cursor> = None;
         loop {
             let page = self.at.storage.list(None, from.as_ref(), MAX_PAGE).await;
-            let page = page.map_err(|error| Failure::new(code(&error), format!("failed to list the backup: failed to {error}")))?;
+            let page =
+                page.map_err(|error| Failure::new(code(&error), format!("failed to list the backup: failed to {error}")))?;
             found.extend(page.entries.into_iter().map(|entry| (entry.path.to_string(), entry.length)));
             from = page.next;
             if from.is_none() {

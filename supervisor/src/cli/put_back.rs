@@ -66,7 +66,10 @@ pub(super) async fn put_back(
             let mut listed: Vec<At> = names.into_iter().map(|name| (found.folder, name)).collect();
             let beside = listed.split_off(listed.len().saturating_sub(usize::try_from(opened.others).unwrap_or(usize::MAX)));
             if other_history && beside.is_empty() {
-                return Err(Failure::new(exit::GIVEN, "this backup has one history of the archive; restore it without --other-history"));
+                return Err(Failure::new(
+                    exit::GIVEN,
+                    "this backup has one history of the archive; restore it without --other-history",
+                ));
             }
             if other_history {
                 taking.all(beside, TakeHow::WithGaps).await?;
@@ -208,7 +211,10 @@ fn report(common: &Common, made: Option<PointOpened>, restored: &Restored, sum: 
         what.push("what is here now is not all that there was".to_owned());
     }
     let what = what.join("; ");
-    Err(Failure::new(exit::DATA, format!("{what}; all that is whole in the backup was put back, and `lamos verify` names what is not")))
+    Err(Failure::new(
+        exit::DATA,
+        format!("{what}; all that is whole in the backup was put back, and `lamos verify` names what is not"),
+    ))
 }
 
 fn gap_words(gap: &Missing) -> String {

@@ -6,11 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
-use super::{
-    BadPack, ChunkPack, EventPack, Inside, Name, chunks,
-    pack::Events,
-    plan::Next,
-};
+use super::{BadPack, ChunkPack, EventPack, Inside, Name, chunks, pack::Events, plan::Next};
 use crate::{
     Replica, ReplicaError,
     parcel::{Carried, Parcel},
@@ -120,6 +116,9 @@ impl Earlier {
 
     /// Whether all of a pack whose events are those that are here was found whole when it was packed again.
     fn is_packed_again(&self, pack: &EventPack, events: &[EventPack]) -> bool {
+        if events.last().is_none_or(|packed| packed.last < pack.last) {
+            return false;
+        }
         let skipped = events.iter().flat_map(|pack| &pack.skipped);
         !skipped.chain(&self.silent).any(|position| pack.has(*position))
     }

@@ -7,8 +7,7 @@ use super::{
     pack::{Events, Pack},
 };
 use crate::{
-    Damage, ReplicaError,
-    body,
+    Damage, ReplicaError, body,
     engine::all,
     ingest::Gap,
     log::{self, Recorded},
@@ -31,7 +30,9 @@ pub(super) struct Made {
 pub(super) enum Look {
     Whole(Parcel),
     /// It has no signature yet. `Ours`: it will have one.
-    Unsigned { ours: bool },
+    Unsigned {
+        ours: bool,
+    },
     /// What is wrong.
     Damaged(String),
 }

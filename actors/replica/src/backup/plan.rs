@@ -203,7 +203,7 @@ impl Plan {
             others: self.earlier.others.clone(),
             lost: trouble.lost,
             lost_chunks: trouble.lost_chunks,
-            missing: snapshot.missing()?,
+            missing: if whole { snapshot.missing()? } else { 0 },
         }))
     }
 
@@ -211,7 +211,7 @@ impl Plan {
     pub fn trouble(&self) -> Result<Trouble, ReplicaError> {
         let snapshot = self.replica.snapshot()?;
         let saved = self.earlier.places(&snapshot)?;
-        let packed: BTreeSet<[u8; 16]> = self.chunks.iter().flat_map(|pack| pack.names()).copied().collect();
+        let is_packed = |name: &[u8; 16]| self.chunks.iter().any(|pack| pack.names().binary_search(name).is_ok());
         let count = |many: usize| many as u64;
         let events = self.damaged.iter().map(|(position, what)| format!("the event at place {position}: {what}"));
         let chunks = self.wanted.damaged.values().cloned();
@@ -219,7 +219,7 @@ impl Plan {
             events: count(self.damaged.len()),
             chunks: count(self.wanted.damaged.len()),
             lost: count(self.damaged.keys().filter(|position| !saved.contains(position)).count()),
-            lost_chunks: count(self.wanted.damaged.keys().filter(|name| !packed.contains(*name)).count()),
+            lost_chunks: count(self.wanted.damaged.keys().filter(|name| !is_packed(name)).count()),
             named: events.chain(chunks).take(NAMED).collect(),
             elsewhere: self.earlier.elsewhere,
         })

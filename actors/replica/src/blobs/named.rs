@@ -10,12 +10,7 @@ use super::{
     keys::{Made, Name},
     manifest::{self, Entry, TOP},
 };
-use crate::{
-    Replica, ReplicaError, Table,
-    body::WITH_BLOBS,
-    engine::Reading,
-    log,
-};
+use crate::{Replica, ReplicaError, Table, body::WITH_BLOBS, engine::Reading, log};
 
 /// Events whose manifests are read in one transaction.
 const PAGE: usize = 256;

@@ -109,6 +109,51 @@ fn what_an_older_copy_has_not_is_put_back_where_it_fits() {
 }
 
 #[test]
+fn two_copies_in_use_share_a_backup() {
+    let mut one = Device::new(1);
+    one.append(&begin(1, "a"));
+    one.sign();
+    let mut copies = [one.memory.copy(), one.memory.copy()];
+    let (mut folder, mut last) = (Folder::new(), None);
+    for round in 0..10 {
+        let which = usize::from(round) % 2;
+        put_back(&mut one, &copies[which]);
+        one.tick(1000);
+        one.append(&say(1, 100 + round, "words"));
+        last = Some(back_up_with(&mut one, &mut folder, last).0);
+        copies[which] = one.memory.copy();
+    }
+    let point = last.unwrap();
+    let evens = ids((0..10).step_by(2).map(|round| 100 + round));
+    let odds = ids((0..10).step_by(2).map(|round| 101 + round));
+    assert_eq!(said(&restored(2, &folder, &point, false)), odds, "the one that was backed up last");
+    assert_eq!(said(&restored(3, &folder, &point, true)), evens);
+}
+
+#[test]
+fn packs_of_older_programs_are_read_and_made_again() {
+    let mut one = Device::new(1);
+    let mut folder = Folder::new();
+    one.append(&begin(1, "a"));
+    one.sign();
+    let copy = one.memory.copy();
+    one.append(&say(1, 1, "words"));
+    let (mut point, _, _) = back_up_with(&mut one, &mut folder, None);
+    // They told of no ids.
+    point.events.iter_mut().for_each(|pack| pack.ids = None);
+    assert_eq!(Some(restored(2, &folder, &point, false).fingerprint()), point.fingerprint);
+    let mut other_folder = folder.clone();
+    let (second, written, _) = back_up_with(&mut one, &mut folder, Some(point.clone()));
+    assert_eq!((written, second.others.len(), folder.len()), (1, 0, 1));
+    assert_eq!(back_up_with(&mut one, &mut folder, Some(second)).1, 0);
+    // And what they alone have stays.
+    put_back(&mut one, &copy);
+    let (second, _, trouble) = back_up_with(&mut one, &mut other_folder, Some(point));
+    assert_eq!(trouble.elsewhere, 1);
+    assert!(has(&restored(3, &other_folder, &second, false), 1));
+}
+
+#[test]
 fn what_no_list_names_is_looked_at_before_it_goes() {
     let mut one = Device::new(1);
     let mut folder = Folder::new();
