@@ -142,7 +142,7 @@ impl Plan {
     }
 
     /// What comes next: first what is here is packed, and then what lies there is looked at.
-    pub fn next(&mut self) -> Result<Next, ReplicaError> {
+    pub fn next_step(&mut self) -> Result<Next, ReplicaError> {
         while let Some((after, to)) = self.ranges.pop_front() {
             let Some(Made { pack, entry, damaged, silent }) = self.replica.snapshot()?.event_pack(after, to)? else { continue };
             self.damaged.extend(damaged);

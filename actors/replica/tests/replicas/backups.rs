@@ -35,7 +35,7 @@ pub(crate) fn back_up_with(device: &mut Device, folder: &mut Folder, last: Optio
     let mut keep = plan.kept();
     let mut written = 0;
     loop {
-        match plan.next().unwrap() {
+        match plan.next_step().unwrap() {
             Next::Write(pack) => {
                 keep.insert(pack.name);
                 folder.insert(pack.name, pack.file);

@@ -74,7 +74,7 @@ async fn with_plan<T: Send + 'static>(
 /// Finds out what comes next; a pack that was made is given out.
 pub(crate) async fn next(keep: &Keep, reply: &Reply<NextPack>) -> Result<Packed, Refusal> {
     let lying = |name, what| Packed { name, length: 0, what };
-    Ok(match with_plan(planned(keep)?, Plan::next).await? {
+    Ok(match with_plan(planned(keep)?, Plan::next_step).await? {
         Next::Write(Pack { name, file }) => {
             give_bytes(&file, reply).await?;
             Packed { name: Some(PackName(name)), length: file.len() as u64, what: PackedWhat::Made }

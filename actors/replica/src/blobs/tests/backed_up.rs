@@ -12,7 +12,7 @@ fn back_up(store: &Store, folder: &mut Folder, last: Option<Point>) -> (Point, T
     let mut plan = Plan::new(&store.replica, last, &there).expect("a plan");
     let mut keep = plan.kept();
     loop {
-        match plan.next().expect("next") {
+        match plan.next_step().expect("next") {
             Next::Write(pack) => {
                 keep.insert(pack.name);
                 folder.insert(pack.name, pack.file);
