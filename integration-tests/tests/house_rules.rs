@@ -29,6 +29,7 @@ const KNOWS: &[(&str, &[&str])] = &[
     // What ships is in it once: a skill to the agent, a volume to the archive.
     ("system-skills", &[]),
     ("storage", &["backends", "ipc", "replica", "system-skills"]),
+    ("credentials", &[]),
     ("crypto", &["ipc"]),
     ("instance", &["ipc", "replica"]),
     ("outbound", &["ipc"]),
@@ -74,6 +75,8 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("seccompiler", &["lamos"]),
     ("clap", &["lamos"]),
     ("argon2", &["crypto"]),
+    ("oxjsonld", &["credentials"]),
+    ("oxrdf", &["credentials"]),
     ("bincode", &["ipc"]),
     ("include_dir", &["system-skills"]),
     ("similar", &["lamos"]),

@@ -1,0 +1,16 @@
+//! The crate from outside: known answers of the standards, and what strangers could send.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails loudly")]
+
+mod hostile;
+mod known;
+mod memberships;
+mod presentations;
+mod properties;
+mod rdf;
+mod sd_jwts;
+mod sets;
+mod statuses;
+mod support;
+mod tokens;
+mod w3c_folder;
