@@ -127,3 +127,40 @@ fn look(node: usize, statements: &[Statement<'_>]) -> String {
     lines.sort_unstable();
     lines.concat()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails loudly")]
+
+    use oxrdf::{NamedNode, Quad};
+
+    use super::*;
+
+    /// Nodes that each name those that `names` chooses.
+    fn graph(nodes: usize, names: impl Fn(usize, usize) -> bool) -> Dataset {
+        let node = |number: usize| BlankNode::new(format!("n{number}")).unwrap();
+        let predicate = NamedNode::new("urn:knows").unwrap();
+        let pairs = (0..nodes).flat_map(|one| (0..nodes).map(move |other| (one, other)));
+        let quads = pairs
+            .filter(|(one, other)| one != other && names(*one, *other))
+            .map(|(one, other)| Quad::new(node(one), predicate.clone(), node(other), GraphName::DefaultGraph));
+        quads.collect()
+    }
+
+    #[test]
+    fn nodes_that_all_name_one_another_are_refused() {
+        for nodes in [5, 8, 9, 30] {
+            assert_eq!(check(&graph(nodes, |_, _| true)).map_err(|refused| refused.kind()), Err(Kind::TooComplex), "{nodes}");
+        }
+        // Each only three, and many of them.
+        let ring = |one: usize, other: usize| [1, 63, 32].contains(&((64 + other - one) % 64));
+        assert_eq!(check(&graph(64, ring)).map_err(|refused| refused.kind()), Err(Kind::TooComplex));
+    }
+
+    #[test]
+    fn lines_and_rings_are_not() {
+        assert!(check(&graph(64, |one, other| one + 1 == other)).is_ok());
+        assert!(check(&graph(64, |one, other| (one + 1) % 64 == other)).is_ok());
+        assert!(check(&graph(3, |_, _| true)).is_ok());
+    }
+}
