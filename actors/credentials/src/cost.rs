@@ -7,7 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use oxrdf::{BlankNode, BlankNodeRef, Dataset, GraphName, GraphNameRef, NamedOrBlankNode, NamedOrBlankNodeRef, QuadRef, Term, TermRef};
+use oxrdf::{
+    BlankNode, BlankNodeRef, Dataset, GraphName, GraphNameRef, NamedOrBlankNode, NamedOrBlankNodeRef, QuadRef, Term, TermRef,
+};
 
 use crate::{
     error::{Kind, Result, refuse},
@@ -64,9 +66,9 @@ pub(crate) fn check(dataset: &Dataset) -> Result<()> {
     let is_alike = |node: usize| alike.get(node).copied().unwrap_or_default();
 
     let mut orders: BTreeMap<usize, u64> = BTreeMap::new();
-    for (node, group) in groups(&statements, &is_alike) {
+    for (node, group) in groups(&statements, is_alike) {
         let all = orders.entry(group).or_insert(1);
-        *all = all.saturating_mul(orders_around(node, &statements, &looks, &is_alike));
+        *all = all.saturating_mul(orders_around(node, &statements, &looks, is_alike));
         if *all > MAX_ORDERS {
             return refuse(Kind::TooComplex, "too many of its things without an id look alike");
         }
@@ -112,7 +114,8 @@ fn orders_around(node: usize, statements: &[Statement<'_>], looks: &[String], is
 /// What is said of a node, as RDFC-1.0 hashes it first (4.6): itself is `_:a`, every other without an id `_:z`.
 fn look(node: usize, statements: &[Statement<'_>]) -> String {
     let mut lines: Vec<String> = Vec::new();
-    for Statement { quad, nodes } in statements.iter().filter(|statement| statement.nodes.iter().any(|(_, found)| *found == node)) {
+    for Statement { quad, nodes } in statements.iter().filter(|statement| statement.nodes.iter().any(|(_, found)| *found == node))
+    {
         let mut quad = quad.into_owned();
         for (place, found) in nodes {
             let name = BlankNode::new_unchecked(if *found == node { "a" } else { "z" });

@@ -53,7 +53,8 @@ pub(crate) fn sign(
     let header = Value::Object(header).to_string();
     let mut token = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
     let signature = signer.sign(&SigningInput::new(Form::Jws, token.clone().into_bytes()))?;
-    key.verify(token.as_bytes(), &signature).map_err(|_| Refused::new(Kind::CannotMake, "the signer's signature does not hold"))?;
+    key.verify(token.as_bytes(), &signature)
+        .map_err(|_| Refused::new(Kind::CannotMake, "the signer's signature does not hold"))?;
     token.push('.');
     token.push_str(&URL_SAFE_NO_PAD.encode(signature));
     if token.len() > json::MAX_BYTES { refuse(Kind::TooLarge, "it would be too large to be read") } else { Ok(token) }

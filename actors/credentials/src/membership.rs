@@ -211,7 +211,10 @@ impl Membership {
             return refuse(Kind::Malformed, format!("its type is not {TYPE}"));
         }
         let claims = Members { of: credential.claims()?, known: &["id", "iomMembership"] }.only()?;
-        let says = claims.object("iomMembership", &["role", "permissions", "storagePolicy", "canIssueCredentials", "maxDelegationDepth", "renewal"])?;
+        let says = claims.object(
+            "iomMembership",
+            &["role", "permissions", "storagePolicy", "canIssueCredentials", "maxDelegationDepth", "renewal"],
+        )?;
         let policy = says.object("storagePolicy", &["maxStorage", "allowedTypes", "syncPriority"])?;
         let grant = Grant {
             role: Role::named(says.get("role")?)?,

@@ -112,7 +112,8 @@ impl StatusEntry {
         };
         let index = entry.get("statusListIndex").and_then(Value::as_str).unwrap_or_default();
         // Digits only, in the one way to write them.
-        let digits = !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit()) && (index == "0" || !index.starts_with('0'));
+        let digits =
+            !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit()) && (index == "0" || !index.starts_with('0'));
         let Some(number) = index.parse().ok().filter(|_| digits) else {
             return malformed("its statusListIndex is not a whole number, as a text");
         };
@@ -224,9 +225,9 @@ fn worded(document: &Map<String, Value>, name: &str) -> Result<()> {
         Value::String(_) => true,
         Value::Object(members) => {
             members.get("@value").is_some_and(Value::is_string)
-                && members.iter().all(|(name, value)| {
-                    matches!(name.as_str(), "@value" | "@language" | "@direction") && value.is_string()
-                })
+                && members
+                    .iter()
+                    .all(|(name, value)| matches!(name.as_str(), "@value" | "@language" | "@direction") && value.is_string())
         }
         _ => false,
     };

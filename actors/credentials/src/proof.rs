@@ -88,7 +88,16 @@ pub struct Options {
 impl Options {
     /// A proof made now, without anything further.
     pub fn new(suite: Suite, purpose: Purpose, now: Moment) -> Options {
-        let nothing = Options { created: None, expires: None, id: None, previous: Vec::new(), challenge: None, domain: None, suite, purpose };
+        let nothing = Options {
+            created: None,
+            expires: None,
+            id: None,
+            previous: Vec::new(),
+            challenge: None,
+            domain: None,
+            suite,
+            purpose,
+        };
         Options { created: Some(now), ..nothing }
     }
 

@@ -19,16 +19,14 @@ use crate::{
     signer::Signer,
 };
 
+/// The members of a document, or of a proof.
+type Members = Map<String, Value>;
+
 /// How many proofs a document may have.
 pub const MAX_PROOFS: usize = 8;
 
 /// Adds a proof to a document, beside those that it has.
-pub fn add(
-    document: &Map<String, Value>,
-    options: &Options,
-    signer: &dyn Signer,
-    canonicalizer: &dyn Canonicalize,
-) -> Result<Map<String, Value>> {
+pub fn add(document: &Members, options: &Options, signer: &dyn Signer, canonicalizer: &dyn Canonicalize) -> Result<Members> {
     let (mut bare, mut proofs) = split(document)?;
     if proofs.len() == MAX_PROOFS {
         return refuse(Kind::CannotMake, format!("it has {MAX_PROOFS} proofs already"));
@@ -49,11 +47,7 @@ pub fn add(
 }
 
 /// Checks all proofs of a document. Gives the document without them, with the contexts that were signed, and who signed.
-pub fn verify(
-    document: &Map<String, Value>,
-    now: Moment,
-    canonicalizer: &dyn Canonicalize,
-) -> Result<(Map<String, Value>, Vec<Proved>)> {
+pub fn verify(document: &Members, now: Moment, canonicalizer: &dyn Canonicalize) -> Result<(Members, Vec<Proved>)> {
     let (mut bare, proofs) = split(document)?;
     if proofs.is_empty() {
         return refuse(Kind::NoProof, "it has no proof");
@@ -65,7 +59,8 @@ pub fn verify(
         proved.push(proof::verify(&covered(&bare, &proofs, &previous)?, proof, now, canonicalizer)?);
     }
     // Contexts that were put behind the signed ones are no part of what is verified; of several the shortest.
-    let shortest = proved.iter().filter_map(|proved| proved.context.as_ref()).min_by_key(|context| context.as_array().map_or(1, Vec::len));
+    let shortest =
+        proved.iter().filter_map(|proved| proved.context.as_ref()).min_by_key(|context| context.as_array().map_or(1, Vec::len));
     if let Some(context) = shortest {
         bare.insert("@context".to_owned(), context.clone());
     }
@@ -81,7 +76,7 @@ pub(crate) fn require(proved: &[Proved], keys: &[PublicKey]) -> Result<()> {
 }
 
 /// A document and its proofs, apart.
-fn split(document: &Map<String, Value>) -> Result<(Map<String, Value>, Vec<Map<String, Value>>)> {
+fn split(document: &Members) -> Result<(Members, Vec<Members>)> {
     let mut bare = document.clone();
     let proofs = match bare.remove("proof") {
         None => Vec::new(),
@@ -106,7 +101,7 @@ fn split(document: &Map<String, Value>) -> Result<(Map<String, Value>, Vec<Map<S
 }
 
 /// The document with the proofs that a proof is made after.
-fn covered(bare: &Map<String, Value>, proofs: &[Map<String, Value>], previous: &[String]) -> Result<Map<String, Value>> {
+fn covered(bare: &Members, proofs: &[Members], previous: &[String]) -> Result<Members> {
     let mut document = bare.clone();
     if previous.is_empty() {
         return Ok(document);
@@ -123,7 +118,7 @@ fn covered(bare: &Map<String, Value>, proofs: &[Map<String, Value>], previous: &
 }
 
 /// Whether every id is there once, and the references lead back to proofs without any.
-fn order(proofs: &[Map<String, Value>]) -> Result<()> {
+fn order(proofs: &[Members]) -> Result<()> {
     let mut ids = BTreeSet::new();
     for proof in proofs {
         if let Some(id) = id(proof)?
@@ -132,7 +127,7 @@ fn order(proofs: &[Map<String, Value>]) -> Result<()> {
             return refuse(Kind::BrokenChain, "two proofs have one id");
         }
     }
-    let mut waiting: Vec<&Map<String, Value>> = proofs.iter().collect();
+    let mut waiting: Vec<&Members> = proofs.iter().collect();
     let mut settled: BTreeSet<String> = BTreeSet::new();
     while !waiting.is_empty() {
         let before = waiting.len();
@@ -140,7 +135,10 @@ fn order(proofs: &[Map<String, Value>]) -> Result<()> {
         for proof in std::mem::take(&mut waiting) {
             let previous = strings(proof, "previousProof")?;
             if let Some(missing) = previous.iter().find(|wanted| !ids.contains(*wanted)) {
-                return refuse(Kind::BrokenChain, format!("a proof refers to one that is not there: {}", crate::error::short(missing)));
+                return refuse(
+                    Kind::BrokenChain,
+                    format!("a proof refers to one that is not there: {}", crate::error::short(missing)),
+                );
             }
             if previous.iter().all(|wanted| settled.contains(wanted)) {
                 ready.extend(id(proof)?);

@@ -123,7 +123,13 @@ impl StatusList {
     }
 
     /// The credential that publishes the list, to be signed with [`crate::issue`]. `id` is the address at which it will be had.
-    pub fn to_credential(&self, id: &str, issuer: &PublicKey, purpose: StatusPurpose, validity: Validity) -> Result<Map<String, Value>> {
+    pub fn to_credential(
+        &self,
+        id: &str,
+        issuer: &PublicKey,
+        purpose: StatusPurpose,
+        validity: Validity,
+    ) -> Result<Map<String, Value>> {
         let mut document = Map::new();
         document.insert("@context".to_owned(), json!([CREDENTIALS_V2]));
         document.insert("id".to_owned(), json!(id));

@@ -46,7 +46,9 @@ impl Verifier<'_> {
         claims(&document, self.now)?;
         let credential = self.accept(document, vec![key])?;
         let says = |name: &str, known: Option<&str>| match credential.document().get(name) {
-            Some(said) if said.as_str() != known => refuse(Kind::Malformed, format!("its {name} is not what the credential says")),
+            Some(said) if said.as_str() != known => {
+                refuse(Kind::Malformed, format!("its {name} is not what the credential says"))
+            }
             _ => Ok(()),
         };
         says("iss", Some(credential.issuer()))?;

@@ -5,20 +5,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails loudly")]
 
 // Not all of it is used here.
+#[path = "peers/programs.rs"]
+mod programs;
 #[allow(dead_code, reason = "shared with another test program")]
 #[path = "credentials/support.rs"]
 mod support;
 
-use std::{
-    env, fs,
-    io::Write as _,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
-
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use credentials::{
-    Options, Purpose, Signer as _, Suite, contexts, issue,
+    Options, Purpose, Signer as _, Suite, issue,
     membership::{Grant, LIFETIME, Permission, Priority, Role, StoragePolicy},
     presentation::{About, Question, present},
     random,
@@ -26,82 +21,11 @@ use credentials::{
     status::{StatusList, StatusPurpose},
     token::{self, Algorithm},
 };
+use programs::{node, python, wanted};
 use serde_json::{Map, Value, json};
-use support::{IN_PROCESS, Key, document, now, options, text, verifier, with};
+use support::{IN_PROCESS, Key, date, document, now, options, text, verifier, with};
 
 const SUITES: [Suite; 2] = [Suite::Jcs, Suite::Rdfc];
-
-fn wanted() -> bool {
-    let wanted = env::var_os("LAMOS_PEERS").is_some_and(|value| value == "1");
-    if !wanted {
-        println!("skipped: the peers are installed from npm and PyPI with LAMOS_PEERS=1");
-    }
-    wanted
-}
-
-fn here(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name)
-}
-
-fn run(command: &mut Command) {
-    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// A folder under the target directory, made by `install` if what is wanted is not what is there.
-fn installed(name: &str, list: &str, install: impl Fn(&Path)) -> PathBuf {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| here("../../../../target"), PathBuf::from);
-    fs::create_dir_all(&target).unwrap();
-    let lock = fs::File::create(target.join(format!("{name}.lock"))).unwrap();
-    lock.lock().unwrap();
-    let place = target.join(name);
-    let wanted = fs::read_to_string(here(list)).unwrap();
-    if !fs::read_to_string(place.join("installed")).is_ok_and(|installed| installed == wanted) {
-        let _ = fs::remove_dir_all(&place);
-        fs::create_dir_all(&place).unwrap();
-        install(&place);
-        fs::write(place.join("installed"), wanted).unwrap();
-    }
-    place
-}
-
-fn ask(mut command: Command, tasks: &[Value]) -> Vec<Value> {
-    let contexts: Map<String, Value> = contexts::addresses()
-        .map(|address| (address.to_owned(), serde_json::from_str(contexts::find(address).unwrap()).unwrap()))
-        .collect();
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let said = json!({ "tasks": tasks, "contexts": contexts }).to_string();
-    child.stdin.take().unwrap().write_all(said.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    let answers: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(answers.len(), tasks.len());
-    answers
-}
-
-/// npm's.
-fn node(tasks: &[Value]) -> Vec<Value> {
-    let place = installed("credential-peers-node", "package.json", |place| {
-        fs::copy(here("package.json"), place.join("package.json")).unwrap();
-        run(Command::new("npm").args(["install", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(place));
-    });
-    // A module finds its packages from where it lies.
-    fs::copy(here("peer.mjs"), place.join("peer.mjs")).unwrap();
-    let mut command = Command::new("node");
-    command.arg(place.join("peer.mjs"));
-    ask(command, tasks)
-}
-
-/// PyPI's.
-fn python(tasks: &[Value]) -> Vec<Value> {
-    let place = installed("credential-peers-python", "requirements.txt", |place| {
-        run(Command::new("python3").args(["-m", "venv"]).arg(place));
-        run(Command::new(place.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check", "-r"]).arg(here("requirements.txt")));
-    });
-    let mut command = Command::new(place.join("bin/python"));
-    command.arg(here("peer.py"));
-    ask(command, tasks)
-}
 
 #[track_caller]
 fn accepted(answer: &Value) -> &Value {
@@ -114,17 +38,17 @@ fn refused(answer: &Value) {
     assert_eq!(answer["ok"], false, "{answer}");
 }
 
-fn date() -> String {
-    now().to_string()
-}
-
 /// A document with everything that is read in more than one way: other scripts, numbers, nested lists.
 fn wide(key: &Key, suite: Suite) -> Map<String, Value> {
     let mut wide = document(key, "did:example:subject");
-    wide.insert("@context".to_owned(), json!(["https://www.w3.org/ns/credentials/v2", "https://www.w3.org/ns/credentials/examples/v2"]));
+    wide.insert(
+        "@context".to_owned(),
+        json!(["https://www.w3.org/ns/credentials/v2", "https://www.w3.org/ns/credentials/examples/v2"]),
+    );
     wide["credentialSubject"]["height"] = json!([1.5, 0.000_001, 42, -7, 1_000_000_000_000_000_i64, true]);
     wide["credentialSubject"]["words"] = json!(["\u{20ac}\n\t\"\\ \u{7f}", "עברית", "日本語", "\u{1f600}", "\u{0}"]);
-    wide["credentialSubject"]["spouse"] = json!({ "type": "Person", "alumniOf": { "name": "School", "id": "https://example.edu/" } });
+    wide["credentialSubject"]["spouse"] =
+        json!({ "type": "Person", "alumniOf": { "name": "School", "id": "https://example.edu/" } });
     if suite == Suite::Jcs {
         wide["credentialSubject"]["lists"] = json!([[1, [2]], [], {}, null, 1e-7, 0.1]);
     }
@@ -145,7 +69,10 @@ fn ours() -> Vec<(String, Map<String, Value>)> {
     let (own, other) = (issuer.public_key(), archive.public_key());
     let membership = grant.to_credential(None, &own, &other, now(), now().after(LIFETIME), None).unwrap();
     let validity = credentials::Validity { from: Some(now()), until: None };
-    let list = StatusList::new(1).unwrap().to_credential("https://example.com/status/1", &own, StatusPurpose::Revocation, validity).unwrap();
+    let list = StatusList::new(1)
+        .unwrap()
+        .to_credential("https://example.com/status/1", &own, StatusPurpose::Revocation, validity)
+        .unwrap();
     let mut made = Vec::new();
     for suite in SUITES {
         for (name, plain) in [("wide", wide(&issuer, suite)), ("membership", membership.clone()), ("list", list.clone())] {
@@ -221,15 +148,15 @@ fn presentations_go_both_ways() {
     let held = |suite| issue(&plain, &options(suite), &issuer, IN_PROCESS).unwrap();
     for suite in SUITES {
         let shown = present(&[held(suite)], &question, suite, now(), &holder, IN_PROCESS).unwrap();
-        let check = |document: &Map<String, Value>, challenge: &str, domain: &str| {
-            json!({ "verb": "check", "document": document, "challenge": challenge, "domain": domain, "date": date() })
-        };
+        let check = |document: &Map<String, Value>, challenge: &str, domain: &str| json!({ "verb": "check", "document": document, "challenge": challenge, "domain": domain, "date": date() });
         tasks.push(check(&shown, "9b1d2c", "archive.example"));
         tasks.push(check(&shown, "another", "archive.example"));
         tasks.push(check(&shown, "9b1d2c", "evil.example"));
         tasks.push(check(&with(&shown, "/verifiableCredential/0/name", json!("x")), "9b1d2c", "archive.example"));
-        tasks.push(json!({ "verb": "present", "credentials": [held(suite)], "holder": holder.did(), "suite": suite.name(), "seed": 5,
-            "challenge": "9b1d2c", "domain": "archive.example", "date": date() }));
+        tasks.push(
+            json!({ "verb": "present", "credentials": [held(suite)], "holder": holder.did(), "suite": suite.name(), "seed": 5,
+            "challenge": "9b1d2c", "domain": "archive.example", "date": date() }),
+        );
     }
     for answers in node(&tasks).chunks(5) {
         accepted(&answers[0]);
@@ -326,9 +253,7 @@ fn selective_disclosure_goes_both_ways() {
     let ours = sd_jwt::issue(&what, &mut random::salt, &issuer).unwrap();
     let answer = Some((&question, now(), Algorithm::EdDsa, &holder as &dyn credentials::Signer));
     let shown = Presentable::read(&ours).unwrap().present(|one| one.name() == Some("given_name"), answer).unwrap();
-    let read = |text: &str, nonce: &str| {
-        json!({ "verb": "undisclose", "text": text, "key": public(&issuer), "nonce": nonce, "aud": "https://verifier.example" })
-    };
+    let read = |text: &str, nonce: &str| json!({ "verb": "undisclose", "text": text, "key": public(&issuer), "nonce": nonce, "aud": "https://verifier.example" });
     let (before, after) = shown.split_once('~').unwrap();
     let flipped = format!("{before}~{}", after.replacen("W", "X", 1));
     let fewer = format!("{before}~{}", after.split_once('~').unwrap().1);

@@ -20,8 +20,20 @@ use crate::{
 
 /// What a verifier must see before it can believe anything.
 const NEVER_HIDDEN: &[&str] = &[
-    "@context", "type", "issuer", "validFrom", "validUntil", "credentialStatus", "iss", "iat", "nbf", "exp", "cnf", "vct",
-    "status", ALGORITHM,
+    "@context",
+    "type",
+    "issuer",
+    "validFrom",
+    "validUntil",
+    "credentialStatus",
+    "iss",
+    "iat",
+    "nbf",
+    "exp",
+    "cnf",
+    "vct",
+    "status",
+    ALGORITHM,
 ];
 
 /// What is to be issued.

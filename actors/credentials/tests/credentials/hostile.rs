@@ -3,7 +3,9 @@
 use credentials::{Blame, Kind, Moment, Options, Purpose, Suite, Verifier, proofs};
 use serde_json::{Value, json};
 
-use crate::support::{IN_PROCESS, Key, Never, document, kind, members, now, options, signed, text, verifier, verify, with, without};
+use crate::support::{
+    IN_PROCESS, Key, Never, document, kind, members, now, options, signed, text, verifier, verify, with, without,
+};
 
 #[test]
 fn only_the_issuer_can_sign() {
@@ -114,8 +116,8 @@ fn proofs_say_what_they_must() {
 #[test]
 fn a_signature_written_in_another_way_is_none() {
     const L: [u8; 32] = [
-        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        0, 0, 0, 0x10,
+        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0x10,
     ];
     let good = signed(&Key::new(1), Suite::Jcs);
     let value = good["proof"]["proofValue"].as_str().unwrap();

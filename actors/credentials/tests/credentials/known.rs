@@ -21,7 +21,11 @@ fn canonical_texts_are_those_of_rfc_8785() {
         // Their numbers are larger than what is read from strangers.
         let value: Value = serde_json::from_slice(&read("json")).unwrap();
         let expected = read("out");
-        assert_eq!(String::from_utf8(canonical(&value).unwrap()).unwrap().trim_end(), String::from_utf8(expected).unwrap().trim_end(), "{name}");
+        assert_eq!(
+            String::from_utf8(canonical(&value).unwrap()).unwrap().trim_end(),
+            String::from_utf8(expected).unwrap().trim_end(),
+            "{name}"
+        );
         seen += 1;
     }
     assert_eq!(seen, 6);

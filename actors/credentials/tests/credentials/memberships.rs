@@ -42,9 +42,8 @@ fn what_is_written_is_what_is_read() {
     grant.renewal = 7;
     let entry = status::entry("https://example.com/status/1", 5, StatusPurpose::Revocation);
     let (from, until) = (now(), now().after(MAX_LIFETIME));
-    let document = grant
-        .to_credential(Some("urn:uuid:1"), &person.public_key(), &archive.public_key(), from, until, Some(entry))
-        .unwrap();
+    let document =
+        grant.to_credential(Some("urn:uuid:1"), &person.public_key(), &archive.public_key(), from, until, Some(entry)).unwrap();
     // Both suites can sign it: its own terms are defined.
     for suite in [Suite::Jcs, Suite::Rdfc] {
         let credential: Credential = verify(&issue(&document, &options(suite), &person, IN_PROCESS).unwrap()).unwrap();
@@ -89,7 +88,11 @@ fn reading_is_strict() {
         ("storagePolicy", json!({ "syncPriority": "low", "allowedTypes": [1] })),
         ("storagePolicy", json!({ "syncPriority": "low", "quota": 1 })),
     ] {
-        assert_eq!(kind(given(&with(&good, &format!("{base}/{name}"), value.clone()), &person)), Kind::Malformed, "{name} {value}");
+        assert_eq!(
+            kind(given(&with(&good, &format!("{base}/{name}"), value.clone()), &person)),
+            Kind::Malformed,
+            "{name} {value}"
+        );
     }
     for name in ["role", "permissions", "storagePolicy", "canIssueCredentials", "maxDelegationDepth", "renewal"] {
         assert_eq!(kind(given(&without(&good, &format!("{base}/{name}")), &person)), Kind::Malformed, "{name}");
@@ -198,9 +201,8 @@ fn a_chain_ends_with_its_first_end() {
     let admin = member(&grant(Role::Admin, ALL, 2), &person, &archive);
     let leaf = grant(Role::Guest, &[Permission::Read], 0);
     let until = |until: i64| {
-        let document = leaf
-            .to_credential(None, &archive.public_key(), &phone.public_key(), now(), now().after(until), None)
-            .unwrap();
+        let document =
+            leaf.to_credential(None, &archive.public_key(), &phone.public_key(), now(), now().after(until), None).unwrap();
         given(&document, &archive).unwrap()
     };
     let check = |link: Membership, at: i64| Delegation::check(&[admin.clone(), link], &[person.public_key()], now().after(at));

@@ -34,7 +34,11 @@ fn the_holder_shows_its_own() {
         assert_eq!(checked.credentials()[0].subject().unwrap(), holder.did());
         // Without a holder's name the key is still known.
         let nameless = without(&without(&shown, "/holder"), "/proof");
-        let options = Options { challenge: Some(question().challenge), domain: Some(question().domain), ..Options::new(suite, Purpose::Authentication, now()) };
+        let options = Options {
+            challenge: Some(question().challenge),
+            domain: Some(question().domain),
+            ..Options::new(suite, Purpose::Authentication, now())
+        };
         let nameless = proofs::add(&nameless, &options, &holder, IN_PROCESS).unwrap();
         assert!(check(&nameless).is_ok());
     }
@@ -66,7 +70,11 @@ fn others_credentials_are_not_the_holders() {
     assert_eq!(kind(check(&with(&own, "/holder", thief.did().into()))), Kind::BadSignature);
     // It says another name than it signs with, and signs that.
     let lie = with(&without(&own, "/proof"), "/holder", holder.did().into());
-    let options = Options { challenge: Some(question().challenge), domain: Some(question().domain), ..Options::new(Suite::Jcs, Purpose::Authentication, now()) };
+    let options = Options {
+        challenge: Some(question().challenge),
+        domain: Some(question().domain),
+        ..Options::new(Suite::Jcs, Purpose::Authentication, now())
+    };
     let lie = proofs::add(&lie, &options, &thief, IN_PROCESS).unwrap();
     assert_eq!(kind(check(&lie)), Kind::WrongHolder);
 }
@@ -76,7 +84,11 @@ fn what_is_shown_is_checked_as_everywhere() {
     let holder = Key::new(5);
     let own = shown(Suite::Jcs, &holder, &holder.did());
     let again = |document: Map<String, Value>| {
-        let options = Options { challenge: Some(question().challenge), domain: Some(question().domain), ..Options::new(Suite::Jcs, Purpose::Authentication, now()) };
+        let options = Options {
+            challenge: Some(question().challenge),
+            domain: Some(question().domain),
+            ..Options::new(Suite::Jcs, Purpose::Authentication, now())
+        };
         proofs::add(&without(&document, "/proof"), &options, &holder, IN_PROCESS).unwrap()
     };
     let tampered = again(with(&own, "/verifiableCredential/0/name", json!("better")));

@@ -68,7 +68,9 @@ fn shuffled(value: &Value, turn: usize, out: &mut String) {
 fn leaves(value: &Value, at: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(members) => members.iter().for_each(|(name, value)| leaves(value, &format!("{at}/{name}"), found)),
-        Value::Array(values) => values.iter().enumerate().for_each(|(place, value)| leaves(value, &format!("{at}/{place}"), found)),
+        Value::Array(values) => {
+            values.iter().enumerate().for_each(|(place, value)| leaves(value, &format!("{at}/{place}"), found))
+        }
         _ => found.push(at.to_owned()),
     }
 }

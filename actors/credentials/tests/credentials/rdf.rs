@@ -80,12 +80,18 @@ fn no_context_is_fetched() {
         let tampered = with(&good, "/@context", json!([V2, address]));
         let refused = kind(verify(&tampered));
         assert!(matches!(refused, Kind::UnknownContext | Kind::Malformed), "{address}: {refused:?}");
-        assert_eq!(kind(lines(json!({ "@context": [V2, address], "id": "urn:a", "name": "x" }))), Kind::UnknownContext, "{address}");
+        assert_eq!(
+            kind(lines(json!({ "@context": [V2, address], "id": "urn:a", "name": "x" }))),
+            Kind::UnknownContext,
+            "{address}"
+        );
     }
     // Written out, one could give the words another meaning.
     let inline = json!([V2, { "description": "https://www.w3.org/2018/credentials#issuer" }]);
     assert_eq!(kind(verify(&with(&good, "/@context", inline))), Kind::UnknownContext);
-    for nothing in [json!({ "@context": null, "id": "urn:a" }), json!({ "id": "urn:a" }), json!({ "@context": [V2, null], "id": "urn:a" })] {
+    for nothing in
+        [json!({ "@context": null, "id": "urn:a" }), json!({ "id": "urn:a" }), json!({ "@context": [V2, null], "id": "urn:a" })]
+    {
         assert!(lines(nothing).is_err());
     }
 }

@@ -35,7 +35,8 @@ fn person(issuer: &Key) -> Map<String, Value> {
 fn issued(issuer: &Key, holder: Option<&Key>, disclosable: &[&str]) -> String {
     let key = holder.map(|holder| holder.public_key());
     let claims = person(issuer);
-    let what = Issue { claims: &claims, disclosable, decoys: 2, typ: "sd-jwt", holder: key.as_ref(), algorithm: Algorithm::EdDsa };
+    let what =
+        Issue { claims: &claims, disclosable, decoys: 2, typ: "sd-jwt", holder: key.as_ref(), algorithm: Algorithm::EdDsa };
     issue(&what, &mut counting(), issuer).unwrap()
 }
 
@@ -72,8 +73,15 @@ fn disclosures_are_hashed_as_in_rfc_9901() {
 #[test]
 fn the_holder_chooses_what_is_seen() {
     let [issuer, holder] = [1, 5].map(Key::new);
-    let disclosable =
-        ["/sub", "/given_name", "/nationalities/0", "/nationalities/2", "/address", "/address/street_address", "/address/locality"];
+    let disclosable = [
+        "/sub",
+        "/given_name",
+        "/nationalities/0",
+        "/nationalities/2",
+        "/address",
+        "/address/street_address",
+        "/address/locality",
+    ];
     let text = issued(&issuer, Some(&holder), &disclosable);
     let held = Presentable::read(&text).unwrap();
     assert_eq!(held.disclosures().len(), 7);
@@ -104,7 +112,8 @@ fn nobody_else_answers_and_no_answer_is_used_twice() {
     let [issuer, holder, thief] = [1, 5, 6].map(Key::new);
     let text = issued(&issuer, Some(&holder), &["/sub", "/given_name"]);
     let held = Presentable::read(&text).unwrap();
-    let answer = |key: &Key, at: i64| held.present(|_| true, Some((&question(), now().after(at), Algorithm::EdDsa, key))).unwrap();
+    let answer =
+        |key: &Key, at: i64| held.present(|_| true, Some((&question(), now().after(at), Algorithm::EdDsa, key))).unwrap();
     let good = answer(&holder, 0);
     assert!(check(&good, Some(&question())).is_ok());
     assert_eq!(kind(check(&answer(&thief, 0), Some(&question()))), Kind::BadSignature);
@@ -178,9 +187,16 @@ fn what_rfc_9901_says_to_refuse_is_refused() {
         let refused = check(&signed(&key, &payload, &disclosures), None).err().map(|refused| refused.kind());
         assert_eq!(refused, expected, "{payload}");
     }
-    for parts in [json!(["salt", "_sd", []]), json!(["salt", "...", "x"]), json!(["salt"]), json!([]), json!({}), json!([1, "a", "b"]),
-        json!(["s", "a", "b", "c"]), json!(["s", 1, "b"])]
-    {
+    for parts in [
+        json!(["salt", "_sd", []]),
+        json!(["salt", "...", "x"]),
+        json!(["salt"]),
+        json!([]),
+        json!({}),
+        json!([1, "a", "b"]),
+        json!(["s", "a", "b", "c"]),
+        json!(["s", 1, "b"]),
+    ] {
         let text = URL_SAFE_NO_PAD.encode(parts.to_string());
         assert_eq!(kind(Disclosure::read(&text)), Kind::Malformed, "{parts}");
     }

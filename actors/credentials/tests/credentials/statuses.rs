@@ -34,10 +34,8 @@ fn credential(key: &Key, entries: Value) -> Credential {
 #[test]
 fn what_is_taken_back_is_refused() {
     let [issuer, other] = [1, 2].map(Key::new);
-    let entries = json!([
-        status::entry(LIST, 94_567, StatusPurpose::Revocation),
-        status::entry(OTHER, 23, StatusPurpose::Suspension),
-    ]);
+    let entries =
+        json!([status::entry(LIST, 94_567, StatusPurpose::Revocation), status::entry(OTHER, 23, StatusPurpose::Suspension),]);
     let held = credential(&issuer, entries);
     let list = |set: &[u64]| published(&issuer, LIST, StatusPurpose::Revocation, set);
     let pause = |set: &[u64]| published(&issuer, OTHER, StatusPurpose::Suspension, set);
@@ -61,7 +59,9 @@ fn what_is_taken_back_is_refused() {
 fn entries_are_read_strictly() {
     let issuer = Key::new(1);
     let plain = document(&issuer, "did:example:subject");
-    for index in [json!(7), json!("-1"), json!("+7"), json!("07"), json!("7.0"), json!(""), json!("99999999999999999999"), Value::Null] {
+    for index in
+        [json!(7), json!("-1"), json!("+7"), json!("07"), json!("7.0"), json!(""), json!("99999999999999999999"), Value::Null]
+    {
         let mut entry = status::entry(LIST, 7, StatusPurpose::Revocation);
         entry["statusListIndex"] = index.clone();
         let refused = issue(&with(&plain, "/credentialStatus", entry), &options(Suite::Jcs), &issuer, IN_PROCESS);
@@ -69,7 +69,10 @@ fn entries_are_read_strictly() {
     }
     let mut entry = status::entry(LIST, 7, StatusPurpose::Revocation);
     entry["statusSize"] = json!(2);
-    assert_eq!(kind(issue(&with(&plain, "/credentialStatus", entry), &options(Suite::Jcs), &issuer, IN_PROCESS)), Kind::Unsupported);
+    assert_eq!(
+        kind(issue(&with(&plain, "/credentialStatus", entry), &options(Suite::Jcs), &issuer, IN_PROCESS)),
+        Kind::Unsupported
+    );
 }
 
 #[test]
@@ -138,7 +141,8 @@ fn only_a_list_is_a_list() {
     let plain = verify(&crate::support::signed(&issuer, Suite::Jcs)).unwrap();
     assert_eq!(kind(PublishedList::read(&plain)), Kind::Malformed);
     let validity = Validity { from: None, until: None };
-    let list = StatusList::new(1).unwrap().to_credential(LIST, &issuer.public_key(), StatusPurpose::Revocation, validity).unwrap();
+    let list =
+        StatusList::new(1).unwrap().to_credential(LIST, &issuer.public_key(), StatusPurpose::Revocation, validity).unwrap();
     let read = |pointer: &str, value: Value| {
         let signed = issue(&with(&list, pointer, value), &options(Suite::Jcs), &issuer, IN_PROCESS).unwrap();
         PublishedList::read(&verifier(now()).credential(&text(&signed)).unwrap())

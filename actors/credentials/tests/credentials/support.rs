@@ -1,8 +1,8 @@
 //! Keys for tests, and a credential to begin with.
 
 use credentials::{
-    Canonicalize, Credential, Form, InProcess, Kind, Moment, Options, PublicKey, Purpose, Refused, Result, Signer, SigningInput, Suite,
-    Verifier, issue,
+    Canonicalize, Credential, Form, InProcess, Kind, Moment, Options, PublicKey, Purpose, Refused, Result, Signer, SigningInput,
+    Suite, Verifier, issue,
 };
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::{Map, Value, json};
@@ -12,6 +12,10 @@ pub(crate) const NOW: i64 = 1_700_000_000;
 
 pub(crate) fn now() -> Moment {
     Moment::from_seconds(NOW)
+}
+
+pub(crate) fn date() -> String {
+    now().to_string()
 }
 
 /// A key that signs everything it is handed.
