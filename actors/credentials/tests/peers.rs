@@ -23,7 +23,7 @@ use credentials::{
 };
 use programs::{node, python, wanted};
 use serde_json::{Map, Value, json};
-use support::{IN_PROCESS, Key, date, document, now, options, text, verifier, with};
+use support::{IN_PROCESS, Key, document, now, options, text, verifier, with};
 
 const SUITES: [Suite; 2] = [Suite::Jcs, Suite::Rdfc];
 
@@ -94,7 +94,7 @@ fn what_we_sign_digital_bazaar_accepts() {
         let added = with(signed, "/isAdmin", json!(true));
         let forged = with(signed, "/issuer", json!(Key::new(9).did()));
         for document in [signed, &other, &added, &forged] {
-            tasks.push(json!({ "verb": "verify", "document": document, "date": date() }));
+            tasks.push(json!({ "verb": "verify", "document": document, "date": now().to_string() }));
         }
     }
     for (answers, (name, signed)) in node(&tasks).chunks(4).zip(&ours) {
@@ -117,7 +117,8 @@ fn what_digital_bazaar_signs_we_accept() {
     let mut tasks = Vec::new();
     for suite in SUITES {
         for plain in [wide(&issuer, suite), document(&issuer, "did:example:subject")] {
-            tasks.push(json!({ "verb": "issue", "document": plain, "suite": suite.name(), "seed": 1, "date": date() }));
+            tasks
+                .push(json!({ "verb": "issue", "document": plain, "suite": suite.name(), "seed": 1, "date": now().to_string() }));
         }
     }
     for (task, answer) in tasks.iter().zip(node(&tasks)) {
@@ -148,14 +149,14 @@ fn presentations_go_both_ways() {
     let held = |suite| issue(&plain, &options(suite), &issuer, IN_PROCESS).unwrap();
     for suite in SUITES {
         let shown = present(&[held(suite)], &question, suite, now(), &holder, IN_PROCESS).unwrap();
-        let check = |document: &Map<String, Value>, challenge: &str, domain: &str| json!({ "verb": "check", "document": document, "challenge": challenge, "domain": domain, "date": date() });
+        let check = |document: &Map<String, Value>, challenge: &str, domain: &str| json!({ "verb": "check", "document": document, "challenge": challenge, "domain": domain, "date": now().to_string() });
         tasks.push(check(&shown, "9b1d2c", "archive.example"));
         tasks.push(check(&shown, "another", "archive.example"));
         tasks.push(check(&shown, "9b1d2c", "evil.example"));
         tasks.push(check(&with(&shown, "/verifiableCredential/0/name", json!("x")), "9b1d2c", "archive.example"));
         tasks.push(
             json!({ "verb": "present", "credentials": [held(suite)], "holder": holder.did(), "suite": suite.name(), "seed": 5,
-            "challenge": "9b1d2c", "domain": "archive.example", "date": date() }),
+            "challenge": "9b1d2c", "domain": "archive.example", "date": now().to_string() }),
         );
     }
     for answers in node(&tasks).chunks(5) {
@@ -214,7 +215,7 @@ fn tokens_go_both_ways() {
         let ours = token::issue(&plain, algorithm, &issuer).unwrap();
         let parts: Vec<&str> = ours.split('.').collect();
         let changed = URL_SAFE_NO_PAD.encode(Value::Object(with(&plain, "/name", json!("x"))).to_string());
-        let read = |token: &str| json!({ "verb": "detokenize", "token": token, "key": public(&issuer), "alg": algorithm.name(), "date": date() });
+        let read = |token: &str| json!({ "verb": "detokenize", "token": token, "key": public(&issuer), "alg": algorithm.name(), "date": now().to_string() });
         let tasks = [
             read(&ours),
             read(&format!("{}.{changed}.{}", parts[0], parts[2])),

@@ -22,7 +22,7 @@ fn value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 48, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::btree_map(".{0,6}", inner, 0..6).prop_map(|members| Value::from_iter(members)),
+            prop::collection::btree_map(".{0,6}", inner, 0..6).prop_map(Value::from_iter),
         ]
     })
 }

@@ -14,10 +14,6 @@ pub(crate) fn now() -> Moment {
     Moment::from_seconds(NOW)
 }
 
-pub(crate) fn date() -> String {
-    now().to_string()
-}
-
 /// A key that signs everything it is handed.
 pub(crate) struct Key(SigningKey);
 
