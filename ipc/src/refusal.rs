@@ -170,7 +170,7 @@ pub struct Refusal {
     /// One sentence for a person: what is wrong and what to do. Never holds a secret; strangers' text only where it is
     /// quoted, and then bounded.
     pub sentence: String,
-    /// How the process ended, with [`Code::PeerDied`].
+    /// How the process ended, with [`Code::PeerDied`] or [`Code::ArchiveDamaged`].
     pub death: Option<Death>,
 }
 
@@ -183,6 +183,17 @@ pub struct Death {
     pub exit: Option<i32>,
     /// The signal that ended it, if one did.
     pub signal: Option<i32>,
+}
+
+impl Death {
+    /// Whether what it had in memory is what ended it: a file that leads nowhere (SIGBUS), a page that is none (SIGSEGV), or a
+    /// library that found it broken (SIGABRT).
+    pub fn is_fault(&self) -> bool {
+        const ABRT: i32 = 6;
+        const BUS: i32 = 7;
+        const SEGV: i32 = 11;
+        matches!(self.signal, Some(ABRT | BUS | SEGV))
+    }
 }
 
 impl fmt::Display for Death {
@@ -216,6 +227,16 @@ impl Refusal {
             death: Some(death),
             ..Refusal::new(Code::PeerDied, format!("the {name} process {death} while it worked on this"))
         }
+    }
+
+    /// The archive's process has ended of what it read while it worked on the call. The database is a file in memory and has
+    /// no checksums: pages that lead nowhere end the process.
+    pub fn archive_died(death: Death) -> Refusal {
+        let sentence = format!(
+            "the storage process {death} while it worked on this; the archive is probably damaged: `lamos verify` names what is, with \
+             `--rebuild` it makes anew what is derived, with `--repair-from BACKUP` it puts back the rest"
+        );
+        Refusal { death: Some(death), ..Refusal::new(Code::ArchiveDamaged, sentence) }
     }
 
     /// Something that was never meant to happen, said to a person.

@@ -456,8 +456,12 @@ impl Hub {
         if blame == Blame::Work {
             self.quarantine.died(member.serving.iter().filter_map(|id| self.calls.get(id)?.request.as_ref()));
         }
+        let died = match place.0 {
+            Role::Storage if death.is_fault() => Refusal::archive_died(death),
+            role => Refusal::peer_died(role.name(), death),
+        };
         for id in member.serving {
-            self.refuse(id, &Refusal::peer_died(place.0.name(), death));
+            self.refuse(id, &died);
         }
         for id in member.asked.into_values() {
             let Some(call) = self.calls.remove(&id) else { continue };
@@ -475,7 +479,7 @@ impl Hub {
             std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.to == place);
         self.waiting = held;
         for waiting in hopeless {
-            self.refuse(waiting.id, &Refusal::peer_died(place.0.name(), death));
+            self.refuse(waiting.id, &died);
         }
     }
 
