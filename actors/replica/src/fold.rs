@@ -198,7 +198,7 @@ impl Batch<'_> {
         Ok(view.unwrap_or_default())
     }
 
-    fn put_view<V: minicbor::Encode<()>>(
+    pub(crate) fn put_view<V: minicbor::Encode<()>>(
         &mut self,
         table: Table,
         name: &'static str,
@@ -223,7 +223,7 @@ impl Batch<'_> {
         message.attachments.iter().try_for_each(|attached| self.add_reference(&event.header.entity, By::Message, &attached.id))
     }
 
-    fn put_state(&mut self, entity: &[u8; 16], state: &State) -> Result<(), ReplicaError> {
+    pub(crate) fn put_state(&mut self, entity: &[u8; 16], state: &State) -> Result<(), ReplicaError> {
         self.put_view(Table::State, STATES, entity, state)?;
         self.refer(entity, By::State, &state.references())
     }
@@ -264,6 +264,26 @@ pub(crate) struct Folded {
     pub(crate) damaged: bool,
 }
 
+impl Folded {
+    /// Takes in an event that does not say any more what it said. Where its header is damaged too, that tells nothing.
+    fn take_unread(&mut self, txn: &dyn Reading, replica: &Replica, event: &Recorded) -> Result<(), ReplicaError> {
+        if replica.position_of(txn, &event.id)? != Some(event.position) {
+            return Ok(());
+        }
+        match event.header.kind {
+            body::FILE | body::FILE_REMOVED => self.file.get_or_insert_default().fold_unread(event),
+            body::CONVERSATION | body::TITLE | body::MESSAGE | body::TRACE | body::ATTACHMENT => {
+                self.conversation.get_or_insert_default().fold_unread(event);
+                if event.header.kind == body::MESSAGE {
+                    self.messages.insert(listed_under(event));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
 /// Under what a message is listed in its conversation.
 fn listed_under(event: &Recorded) -> Vec<u8> {
     let header = &event.header;
@@ -299,7 +319,13 @@ impl Replica {
                 _ => None,
             };
             states.take(event, change);
-            let Some(record) = record else { continue };
+            let Some(record) = record else {
+                // Erased ones say nothing and have no body.
+                if txn.get(Table::Body, &event.position.to_be_bytes())?.is_some() {
+                    folded.take_unread(txn, self, event)?;
+                }
+                continue;
+            };
             match &record.body {
                 Body::File(_) | Body::FileRemoved(_) => folded.file.get_or_insert_default().fold(event, &record.body),
                 Body::Branch(body) => folded.branch.get_or_insert_default().fold(event, body),

@@ -5,7 +5,7 @@ use minicbor::{Decode, Encode};
 
 use crate::{
     Damage, ReplicaError, StoreKeys,
-    body::{Body, OnBranch},
+    body::{self, Body, OnBranch},
     log::Recorded,
     sealed,
 };
@@ -36,9 +36,7 @@ pub struct Conversation {
 impl Conversation {
     /// Takes in an event of the conversation that was not taken in before.
     pub(crate) fn fold(&mut self, event: &Recorded, body: &Body) {
-        let clock = event.header.clock.0;
-        self.created = if self.created == 0 { clock } else { self.created.min(clock) };
-        self.changed = self.changed.max(clock);
+        let clock = self.touch(event);
         match body {
             Body::Message(_) => self.messages += 1,
             Body::Conversation(title) | Body::Title(title) => {
@@ -50,6 +48,19 @@ impl Conversation {
             }
             _ => {}
         }
+    }
+
+    /// Takes in an event that is damaged and does not say any more what it said.
+    pub(crate) fn fold_unread(&mut self, event: &Recorded) {
+        self.touch(event);
+        self.messages += u32::from(event.header.kind == body::MESSAGE);
+    }
+
+    fn touch(&mut self, event: &Recorded) -> u64 {
+        let clock = event.header.clock.0;
+        self.created = if self.created == 0 { clock } else { self.created.min(clock) };
+        self.changed = self.changed.max(clock);
+        clock
     }
 
     /// The moment of its newest event.
@@ -85,14 +96,31 @@ pub struct File {
 }
 
 impl File {
+    /// Whether a version is newer than this; then it is what stands from now on.
+    fn is_replaced_by(&mut self, event: &Recorded) -> bool {
+        let version = (event.header.clock.0, event.header.author);
+        let newer = version > (self.changed, self.author);
+        if newer {
+            (self.changed, self.author) = version;
+            self.sequence = event.header.sequence;
+        }
+        newer
+    }
+
+    /// Takes in a version that is damaged: who reads it is told so, and is not given the one before it. It goes by the name
+    /// that the one before it had.
+    pub(crate) fn fold_unread(&mut self, event: &Recorded) {
+        if self.is_replaced_by(event) {
+            self.length = 0;
+            self.position = if event.header.kind == body::FILE { event.position } else { 0 };
+        }
+    }
+
     /// Takes in a version of the file.
     pub(crate) fn fold(&mut self, event: &Recorded, body: &Body) {
-        let clock = event.header.clock.0;
-        if (clock, event.header.author) <= (self.changed, self.author) {
+        if !self.is_replaced_by(event) {
             return;
         }
-        (self.changed, self.author) = (clock, event.header.author);
-        self.sequence = event.header.sequence;
         match body {
             Body::File(file) => {
                 self.branch = file.branch;

@@ -11,6 +11,7 @@ mod erasure;
 mod fuzzed;
 mod ingest;
 mod memory;
+mod rebuilt;
 mod scrub;
 mod states;
 mod tables;
