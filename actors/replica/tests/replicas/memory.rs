@@ -65,6 +65,12 @@ impl Memory {
         Arc::make_mut(&mut tables[table as usize]).remove(key).expect("the row is there");
     }
 
+    /// Puts a row there.
+    pub(crate) fn put(&self, table: Table, key: &[u8], value: &[u8]) {
+        let mut tables = self.committed.lock().unwrap();
+        Arc::make_mut(&mut tables[table as usize]).insert(key.to_vec(), value.to_vec());
+    }
+
     /// The keys of a table.
     pub(crate) fn keys(&self, table: Table) -> Vec<Vec<u8>> {
         self.committed.lock().unwrap()[table as usize].keys().cloned().collect()

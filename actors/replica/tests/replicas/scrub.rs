@@ -147,6 +147,19 @@ fn what_is_not_listed_is_found() {
 }
 
 #[test]
+fn a_list_that_leads_nowhere_is_found() {
+    for other in [[0; 16], [1; 16]] {
+        let (mut one, two) = two();
+        let key = one.memory.keys(Table::Recent)[0].clone();
+        one.memory.put(Table::Recent, &[&[0xfe; 8][..], &other].concat(), &[]);
+        assert_eq!(one.replica.snapshot().unwrap().verify_views().unwrap(), [("recent conversations", other)]);
+        one.writer.rebuild().unwrap();
+        assert_eq!(one.replica.snapshot().unwrap().verify_views().unwrap(), []);
+        assert_eq!((one.memory.keys(Table::Recent), one.fingerprint()), (vec![key], two.fingerprint()));
+    }
+}
+
+#[test]
 fn an_index_that_leads_elsewhere_is_found() {
     for table in [Table::Id, Table::Sequence, Table::Time] {
         let (mut one, two) = two();
