@@ -14,6 +14,7 @@ use integration_tests::{
     home::Home,
     scripted_http::{ScriptedHttp, answer},
     serve::Serve,
+    small_disk::on_small_disk,
     wire::{Attached, on_wire},
 };
 use ipc::{
@@ -96,6 +97,8 @@ fn i_find_what_was_said_and_open_it() {
         (&["\"beside the marimba\""], 1),
         (&["\"marimba the beside\""], 0),
         (&["marim*"], 1),
+        (&["\"beside the mar*\""], 1),
+        (&["\"beside the mar\"*"], 1),
         (&["stand*", "--author", "assistant"], 1),
         (&["glockenspiel", "--author", "me"], 1),
         (&["glockenspiel", "--kind", "title"], 1),
@@ -111,16 +114,82 @@ fn i_find_what_was_said_and_open_it() {
     let id = text.split_whitespace().skip_while(|word| *word != "history").nth(1).unwrap();
     assert!(text.contains("beside the marimba") && !text.contains('\u{1b}'), "{text:?}");
     assert!(home.run(["history", id]).good().contains("Überseebrücke"));
+    // The line that is printed opens the conversation there.
+    let at = text.split_whitespace().skip_while(|word| *word != "--at").nth(1).unwrap();
+    let around = home.run(["history", id, "--at", at]).good();
+    assert!(around.contains("\n>>> [") && around.contains("message 2 of 2"), "{around}");
+    assert!(around.split(">>> [").nth(1).unwrap().contains("beside the marimba"), "{around}");
+    let around = home.run(["--json", "history", id, "--at", at]).json();
+    assert_eq!((&around["at"], &around["before"]), (&hits[0]["message"], &1.into()));
+    assert!(home.run(["history", id, "--at", "nothing"]).bad(3).contains("no message"));
+    home.run(["history", "--at", at]).bad(2);
     let nothing = home.run(["search", "nowhere"]);
     assert!(nothing.err.contains("Nothing was found"), "{nothing:?}");
-    for bad in [&["search"] as &[&str], &["search", "x", "--kind", "cat"], &["search", "x", "--before", "yesterday"]] {
+    for bad in [
+        &["search"] as &[&str],
+        &["search", "x", "--kind", "cat"],
+        &["search", "x", "--before", "yesterday"],
+        &["search", "x", "--limit", "0"],
+        &["memory", "query", ""],
+        &["memory", "query", &"x".repeat(20_000)],
+    ] {
         home.run(bad.iter().copied()).bad(2);
     }
-    let long = "x".repeat(2000);
-    for bad in ["\"never ends", "!!!", &long] {
-        let outcome = home.run(["search", bad]);
-        assert!(outcome.code != 0 && outcome.err.contains("a ") && outcome.out.is_empty(), "{outcome:?}");
+    for bad in ["", "\"", "\"never ends", "!!!", "-loan", "kind:xyz", "x kind:cat", &"x".repeat(2000), &"x".repeat(5000)] {
+        let outcome = home.run(["search", "--", bad]);
+        assert!(outcome.out.is_empty(), "{outcome:?}");
+        assert!(outcome.bad(2).contains("a "), "{bad}");
     }
+    // What belongs to one turn is one hit, and what is not there is not promised.
+    let first = home.run(["search", "-n", "1", "marimba"]);
+    assert!(!first.err.contains("There is more") && first.out.contains("beside the marimba"), "{first:?}");
+    home.assert_empty();
+}
+
+#[test]
+fn a_long_file_is_found_by_what_stands_in_its_first_part() {
+    let home = Home::new();
+    let serve = Serve::start(&home);
+    // A character lies across the end of what is looked through.
+    let part = 4 << 20;
+    let mut text = "saxophone at the beginning\n".to_owned();
+    text.push_str(&"xyzzy plugh ".repeat((part - 40 - text.len()) / 12));
+    text.push_str(&" ".repeat(part - 20 - text.len()));
+    text.push_str(" bassoon 東京東京東京");
+    assert!(text.len() > part && !text.is_char_boundary(part));
+    text.push_str(" contrabassoon");
+    on_wire(async {
+        let attached = Attached::to(&home);
+        attached.demo().await;
+        write(&attached, "user/long.txt", &text).await;
+        write(&attached, "user/long.bin", &text.replace("xyzzy", "x\0zzy")).await;
+    });
+    for (word, count) in [("saxophone", 1), ("bassoon", 1), ("contrabassoon", 0), ("long.bin", 1)] {
+        assert_eq!(find(&home, &[word]).len(), count, "{word}");
+    }
+    drop(serve);
+}
+
+#[test]
+fn a_full_disk_leaves_the_index_that_is_there() {
+    let home = Home::new();
+    let script = r#"
+        $lamos ask '5 miles in km' || exit 1
+        for round in $(seq 1 100); do
+            $lamos --json search miles | grep -q '"complete": *true' && break
+            sleep 0.1
+        done
+        dd if=/dev/zero of=$LAMOS_DATA_DIR/filler bs=1k >/dev/null 2>&1
+        $lamos reindex; echo "ended with $?"
+        $lamos --json search miles || exit 2
+        rm $LAMOS_DATA_DIR/filler
+        $lamos reindex || exit 3
+        $lamos --json search miles || exit 4
+    "#;
+    let Some((code, text)) = on_small_disk(&home, 6 << 10, script) else { return };
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("ended with 9") && text.contains("the disk has no room"), "{text}");
+    assert!(text.matches("5 miles in km").count() >= 3, "it was found before it could be made again, and after: {text}");
     home.assert_empty();
 }
 

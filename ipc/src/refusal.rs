@@ -97,6 +97,8 @@ codes! {
     ArchiveUnavailable = 204, Outside;
     /// What was given cannot be kept: a path that escapes, a name too long, a file too large.
     NotKeepable = 205, Person;
+    /// What was to be looked for cannot be read as a question: no word in it, a filter that is none, too much of it.
+    QuestionUnclear = 206, Person;
 
     // From the model process.
     /// The server cannot be reached.

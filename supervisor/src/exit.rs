@@ -33,6 +33,7 @@ pub fn of(code: Code) -> u8 {
         SlotsDamaged, SlotsFull, StreamBroken, Throttled, TimeLimit, TurnInProgress, UnknownSkill,
     };
     match code {
+        Code::QuestionUnclear => USAGE,
         NotFound | NotKeepable | UnknownSkill | InputMissing | InputInvalid | SkillInvalid => 3,
         NoSkill => 4,
         ModelUnreachable | ModelRefused | ModelBusy | ModelNonsense | StreamBroken | KeyRejected | OriginRefused

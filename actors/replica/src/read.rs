@@ -5,7 +5,7 @@ use std::ops::Bound;
 use crate::{
     Damage, Record, Recorded, Replica, ReplicaError,
     body::{Body, Content},
-    engine::{Reading, all, prefix, prefix_back},
+    engine::{Reading, Row, all, prefix, prefix_back},
     fold::{CONVERSATIONS, FILES},
     log,
     tables::Table,
@@ -83,6 +83,22 @@ impl Snapshot<'_> {
         Ok(page)
     }
 
+    /// Messages of a conversation that were said about this time, oldest first: `limit` at most until then, and `limit` after
+    /// it. Erased ones are left out.
+    pub fn messages_near(&self, id: &[u8; 16], clock: u64, limit: usize) -> Result<Vec<Record>, ReplicaError> {
+        let then = [&id[..], &clock.saturating_add(1).to_be_bytes()].concat();
+        let last = [&id[..], &[u8::MAX; 32]].concat();
+        let place = |row: Row<'_>| log::position(row?.0, "messages");
+        let before = self.txn.range_back(Table::Message, Bound::Included(id), Bound::Excluded(&then))?.take(limit);
+        let mut places = before.map(place).collect::<Result<Vec<u64>, _>>()?;
+        places.reverse();
+        for row in self.txn.range(Table::Message, Bound::Included(&then), Bound::Included(&last))?.take(limit) {
+            places.push(place(row)?);
+        }
+        let records = places.into_iter().map(|place| self.replica.record(&*self.txn, place));
+        records.filter_map(Result::transpose).collect()
+    }
+
     /// The newest events of a kind, newest first.
     pub fn newest(&self, kind: u16, limit: usize) -> Result<Vec<Record>, ReplicaError> {
         let mut records = Vec::new();
@@ -122,6 +138,20 @@ impl Snapshot<'_> {
             None => Ok(None),
             Some(content) => self.whole(content).map(Some),
         }
+    }
+
+    /// The first bytes of content, `most` of them; what comes after them is not read.
+    pub fn first_of(&self, content: Content, most: u64) -> Result<Vec<u8>, ReplicaError> {
+        let blob = match content {
+            Content::Blob(blob) if blob.length > most => blob,
+            content => return self.whole(content),
+        };
+        let mut bytes = Vec::new();
+        let mut reader = self.replica.read_blob(&blob, 0..most)?;
+        while let Some(chunk) = reader.next_chunk()? {
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
     }
 
     /// Content in one piece, at most [`MAX_WHOLE`] bytes.

@@ -255,6 +255,10 @@ pub struct History {
     /// Show this conversation (its id, or the beginning of it)
     pub id: Option<String>,
 
+    /// Show of it this message (its id, or the beginning of it, as `lamos search` prints it) and some around it
+    #[arg(long, value_name = "MESSAGE", requires = "id")]
+    pub at: Option<String>,
+
     /// List at most so many
     #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub limit: u32,

@@ -1,5 +1,7 @@
 //! `history`: what was said, read back from the archive.
 
+use std::collections::VecDeque;
+
 use ipc::{
     id::ConversationId,
     messages::{
@@ -19,13 +21,19 @@ use super::{
 /// Digits of an id that lists show: enough to tell a thousand conversations apart.
 const SHORT: usize = 8;
 
+/// Messages that are shown on either side of one.
+const AROUND: usize = 3;
+
 /// `lamos history`.
 pub async fn history(session: &Session, common: &Common, args: History) -> Outcome {
     sign_in(session, common).await?;
     match args.id {
         Some(prefix) => {
             let id = find(session, &prefix).await?;
-            show(session, id, common.json).await
+            match args.at {
+                Some(message) => show_at(session, id, &message.to_lowercase(), common.json).await,
+                None => show(session, id, common.json).await,
+            }
         }
         None => list(session, args.limit, common.json).await,
     }
@@ -163,6 +171,58 @@ async fn show(session: &Session, id: ConversationId, as_json: bool) -> Outcome {
             }
         }
     }
+}
+
+/// The message whose id begins so, and some around it.
+async fn show_at(session: &Session, id: ConversationId, prefix: &str, as_json: bool) -> Outcome {
+    let mut request = ReadConversation { id, skip: 0, limit: MAX_PAGE };
+    let (mut shown, mut found, mut before, mut after) = (VecDeque::new(), None, 0, 0);
+    let conversation = loop {
+        let Transcript { conversation, messages, next, .. } = session.client.call(&request).await?;
+        for message in messages {
+            match found {
+                Some(_) if after >= AROUND => {}
+                Some(_) => {
+                    after += 1;
+                    shown.push_back(message);
+                }
+                None => {
+                    if !prefix.is_empty() && message.id.to_string().starts_with(prefix) {
+                        found = Some(message.id);
+                    } else {
+                        before += 1;
+                        if shown.len() == AROUND {
+                            shown.pop_front();
+                        }
+                    }
+                    shown.push_back(message);
+                }
+            }
+        }
+        match next {
+            Some(next) if found.is_none() || after < AROUND => request.skip = next,
+            _ => break conversation,
+        }
+    };
+    let Some(found) = found else {
+        let none = format!("no message of this conversation has an id that begins with {prefix:?}; `lamos search` prints them");
+        return Err(Failure::new(3, none));
+    };
+    if as_json {
+        let messages: Vec<Value> = shown.iter().map(message_json).collect();
+        let conversation = conversation_json(&conversation);
+        let all = json!({ "conversation": conversation, "at": found.to_string(), "before": before, "messages": messages });
+        return Ok(words::json(&all)?);
+    }
+    words::say(&line(&conversation.title))?;
+    let which = format!("message {} of {}", before + 1, conversation.messages);
+    words::say(&format!("{which}; `lamos history {}` shows them all", &id.to_string()[..SHORT]))?;
+    for message in &shown {
+        let text = message_text(message);
+        // The one that was asked for is marked.
+        words::answer(&if message.id == found { text.replacen("\n[", "\n>>> [", 1) } else { text })?;
+    }
+    Ok(())
 }
 
 pub fn message_text(message: &Message) -> String {

@@ -2,8 +2,8 @@
 
 use clap::{Args, Subcommand};
 use ipc::messages::storage::{
-    ListMemory, MAX_PAGE, MemoryCounts, MemoryFound, MemoryHit, MemoryMoved, MemoryPart, MemoryResult, MemoryShown, MemoryTier,
-    QueryMemory, Remembered, RunMemory, ShowMemory,
+    ListMemory, MAX_MEMORY_QUESTION, MAX_PAGE, MemoryCounts, MemoryFound, MemoryHit, MemoryMoved, MemoryPart, MemoryResult,
+    MemoryShown, MemoryTier, QueryMemory, Remembered, RunMemory, ShowMemory,
 };
 use serde_json::{Value, json};
 
@@ -11,8 +11,9 @@ use super::{
     args::Common,
     session::Session,
     sign_in::sign_in,
-    words::{self, Outcome, Waiting, line, moment, table, tell},
+    words::{self, Failure, Outcome, Waiting, line, moment, table, tell},
 };
+use crate::exit;
 
 /// Digits of an id that lists show.
 const SHORT: usize = 10;
@@ -171,6 +172,10 @@ async fn list(session: &Session, parts: &[MemoryPart], limit: usize, as_json: bo
 }
 
 async fn query(session: &Session, question: String, as_json: bool) -> Outcome {
+    if question.len() > MAX_MEMORY_QUESTION {
+        let most = format!("a question to the memory has at most {MAX_MEMORY_QUESTION} bytes");
+        return Err(Failure::new(exit::USAGE, most));
+    }
     let MemoryFound { items } = session.client.call(&QueryMemory { question }).await?;
     if as_json {
         let hit = |hit: &MemoryHit| {

@@ -7,7 +7,7 @@ use chrono::{Local, NaiveDate, NaiveTime};
 use clap::{Args, ValueEnum};
 use ipc::messages::{
     chat::Author,
-    storage::{Found, Hit, HitKind, MAX_HITS, Reindex, Search},
+    storage::{Found, Hit, HitKind, MAX_HITS, MAX_QUESTION, Reindex, Search},
 };
 use serde_json::{Value, json};
 
@@ -18,6 +18,7 @@ use super::{
     sign_in::sign_in,
     words::{self, Failure, Outcome, Waiting, line, moment, tell},
 };
+use crate::exit;
 
 /// Digits of an id that are shown, as in the list of `history`.
 const SHORT: usize = 8;
@@ -30,7 +31,7 @@ const DIM: Style = Style::new().dimmed();
 #[derive(Debug, Args)]
 pub struct SearchArgs {
     /// What to look for: words that must all occur, begin*, and in single quotes for the shell '"an exact phrase"' and
-    /// 'this -that'
+    /// 'this -that'. Of a file its path is looked through and the first 4 MiB of its text
     #[arg(required = true)]
     pub words: Vec<String>,
 
@@ -55,7 +56,7 @@ pub struct SearchArgs {
     pub after: Option<NaiveDate>,
 
     /// Print at most so many
-    #[arg(long, short = 'n', value_name = "N", default_value_t = 10)]
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
 }
 
@@ -85,6 +86,9 @@ pub enum AuthorArg {
 pub async fn search(session: &Session, common: &Common, args: SearchArgs) -> Outcome {
     sign_in(session, common).await?;
     let question = question(session, &args).await?;
+    if question.len() > MAX_QUESTION {
+        return Err(Failure::new(exit::USAGE, format!("a search has at most {MAX_QUESTION} bytes")));
+    }
     let mut request = Search { question, skip: 0, limit: 0 };
     let mut all: Option<Found> = None;
     loop {
@@ -173,7 +177,11 @@ fn hit_text(hit: &Hit) -> String {
     text.push_str(&line(hit.snippet.get(at..).unwrap_or_default()));
     if let Some(conversation) = hit.conversation {
         let id = conversation.to_string();
-        text.push_str(&format!("\n  {DIM}lamos history {}{DIM:#}", &id[..SHORT]));
+        text.push_str(&format!("\n  {DIM}lamos history {}", &id[..SHORT]));
+        if let Some(message) = hit.message {
+            text.push_str(&format!(" --at {}", &message.to_string()[..SHORT]));
+        }
+        text.push_str(&format!("{DIM:#}"));
     }
     text.push_str("\n\n");
     text
@@ -232,7 +240,7 @@ mod tests {
         let hit = Hit {
             kind: HitKind::Message,
             conversation: Some(ipc::id::ConversationId([0xab; 16])),
-            message: None,
+            message: Some(ipc::id::MessageId([0xcd; 16])),
             author: Some(Author::Person),
             event: [0; 32],
             title: "Ti\u{1b}[31mtle".to_owned(),
@@ -244,6 +252,6 @@ mod tests {
         let text = hit_text(&hit);
         assert!(text.contains(&format!("{HIT}über{HIT:#}")), "{text:?}");
         assert!(text.contains("Ti<U+001B>[31mtle") && text.contains("<U+001B>x"), "{text:?}");
-        assert!(text.contains("lamos history abababab"));
+        assert!(text.contains("lamos history abababab --at cdcdcdcd"));
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn check(request: &QueryMemory) -> Result<(), Refusal> {
         1..=MAX_MEMORY_QUESTION => return Ok(()),
         _ => format!("a question to the memory has at most {MAX_MEMORY_QUESTION} bytes"),
     };
-    Err(Refusal::new(Code::Malformed, wrong))
+    Err(Refusal::new(Code::QuestionUnclear, wrong))
 }
 
 pub(super) fn find(replica: &Replica, now: u64, question: &str) -> Result<MemoryFound, ReplicaError> {

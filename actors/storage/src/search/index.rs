@@ -22,7 +22,7 @@ use super::{
 
 /// What the index is made of. A change of the schema, of what becomes a document or of how text is read needs the next
 /// number; an index with another is made again.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// Kinds of documents, by their number in the index and the word people write.
 pub(crate) const MESSAGE: u64 = 1;
@@ -140,7 +140,7 @@ impl Reached {
     }
 }
 
-/// Largest file whose text is looked through, in bytes. Of larger ones only the path is.
+/// Bytes of a file that are looked through, from its beginning.
 const MAX_TEXT: u64 = 4 << 20;
 
 /// What an event does to the index.
@@ -198,7 +198,7 @@ pub(crate) fn change(
 }
 
 /// Who speaks, as the index has it.
-fn author(author: Author) -> u64 {
+pub(crate) fn author(author: Author) -> u64 {
     match author {
         Author::Person => PERSON,
         Author::Assistant => ASSISTANT,
@@ -214,18 +214,26 @@ pub(crate) fn message_texts(message: &Message) -> Vec<Cow<'_, str>> {
     said.chain(message.attachments.iter().map(|attached| Cow::Borrowed(attached.name.as_str()))).collect()
 }
 
-/// The text of a file; empty if it is none, or larger than [`MAX_TEXT`], or cannot be read, which is for the check of the
+/// The text of a file, its first [`MAX_TEXT`] bytes; empty if it is none, or cannot be read, which is for the check of the
 /// archive to say.
 pub(crate) fn file_text(snapshot: &Snapshot<'_>, file: &FileBody) -> Result<String, ReplicaError> {
-    if file.length() > MAX_TEXT {
-        return Ok(String::new());
-    }
-    let bytes = match snapshot.whole(file.clone().content()) {
+    let bytes = match snapshot.first_of(file.clone().content(), MAX_TEXT) {
         Ok(bytes) => bytes,
         Err(ReplicaError::Damaged(_)) => return Ok(String::new()),
         Err(error) => return Err(error),
     };
-    let text = String::from_utf8(bytes).unwrap_or_default();
+    let is_cut = file.length() > MAX_TEXT;
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        // A character that ends beyond it.
+        Err(error) if is_cut && error.utf8_error().error_len().is_none() => {
+            let end = error.utf8_error().valid_up_to();
+            let mut bytes = error.into_bytes();
+            bytes.truncate(end);
+            String::from_utf8(bytes).unwrap_or_default()
+        }
+        Err(_) => String::new(),
+    };
     Ok(if text.contains('\0') { String::new() } else { text })
 }
 
@@ -279,7 +287,7 @@ mod tests {
         assert_eq!(Reached::read(&reached.payload()), Some(reached));
         let payload = reached.payload();
         for wrong in
-            ["", "1", "1 12", "0 12 ab", &payload.replacen('1', "2", 1), &format!("{payload} 3"), &payload.replace("ab", "zz")]
+            ["", "1", "1 12", "0 12 ab", &payload.replacen('2', "1", 1), &format!("{payload} 3"), &payload.replace("ab", "zz")]
         {
             assert_eq!(Reached::read(wrong), None, "{wrong}");
         }

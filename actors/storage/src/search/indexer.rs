@@ -57,6 +57,10 @@ pub(crate) struct Progress {
     pub(crate) rebuilds: u64,
     /// Rises with each commit.
     pub(crate) commits: u64,
+    /// How often another one was to be made and could not be.
+    pub(crate) refused: u64,
+    /// The last time for want of room on the disk.
+    pub(crate) full: bool,
 }
 
 /// Why the index cannot go on.
@@ -97,6 +101,18 @@ struct Open {
     reached: Reached,
 }
 
+impl Open {
+    /// Opens an index for writing.
+    fn new(index: Index, fields: Fields, reached: Reached) -> Result<Open, Failed> {
+        let options = IndexWriterOptions::builder().memory_budget_per_thread(HEAP).num_worker_threads(1);
+        let writer = index.writer_with_options(options.num_merge_threads(1).build())?;
+        let mut policy = LogMergePolicy::default();
+        policy.set_del_docs_ratio_before_merge(REPLACED);
+        writer.set_merge_policy(Box::new(policy));
+        Ok(Open { index, writer, fields, reached })
+    }
+}
+
 /// What the thread has.
 pub(crate) struct Indexer {
     // Dropped first: who sees the channel of the progress closed knows that nothing is written any more.
@@ -133,6 +149,12 @@ impl Indexer {
                     continue;
                 }
                 Order::Rebuild => self.rebuild().and_then(|()| self.catch_up()),
+                Order::Renew => {
+                    self.renew();
+                    // What was kept meanwhile.
+                    self.orders.hurry();
+                    continue;
+                }
                 Order::CatchUp => self.catch_up(),
             };
             let Err(error) = result else {
@@ -140,7 +162,9 @@ impl Indexer {
                 continue;
             };
             failures += 1;
-            let again = self.directory.damaged() || error.spoils() || failures % PATIENCE == 0;
+            // To throw it away helps nobody where the disk has no room for another.
+            let patient = failures % PATIENCE != 0 || self.directory.was_full();
+            let again = self.directory.damaged() || error.spoils() || !patient;
             // An error of the engine may name a file by its inner name, which says nothing of what is in it.
             tracing::warn!(%error, again, failures, "the search index cannot go on");
             self.close();
@@ -165,6 +189,54 @@ impl Indexer {
         Ok(())
     }
 
+    /// Makes another index beside this one, which answers meanwhile, and takes it in its place when it is whole.
+    fn renew(&mut self) {
+        self.close();
+        let (next, mut full) = (self.directory.beside(), false);
+        let Err(error) = next.map_err(Failed::from).and_then(|next| {
+            let made = match self.fill(&next) {
+                Ok(Some(reached)) => self.take_over(&next, reached).map_err(Failed::from),
+                other => other.map(drop),
+            };
+            full = next.was_full();
+            // Where it was taken over nothing is left of it.
+            next.remove()?;
+            made
+        }) else {
+            return;
+        };
+        full |= self.directory.was_full();
+        tracing::warn!(%error, full, "another search index cannot be made; the old one stays");
+        self.progress.send_modify(|progress| (progress.refused, progress.full) = (progress.refused + 1, full));
+    }
+
+    /// Everything there is, in an index in this empty directory; nothing if the thread is to end.
+    fn fill(&self, directory: &SealedDirectory) -> Result<Option<Reached>, Failed> {
+        let (index, fields) = index::create(directory)?;
+        let mut open = Open::new(index, fields, Reached::default())?;
+        // Nobody is told of it before it is in its place.
+        let unheard = watch::channel(Progress::default()).0;
+        let whole = take_in(&self.replica, directory, &mut open, &unheard, &|| self.orders.interrupt_renewing());
+        let Open { writer, reached, .. } = open;
+        let merged = writer.wait_merging_threads();
+        if !whole? {
+            return Ok(None);
+        }
+        merged?;
+        Ok(Some(reached))
+    }
+
+    fn take_over(&self, next: &SealedDirectory, reached: Reached) -> io::Result<()> {
+        let _turning = self.turning.lock();
+        self.directory.replace_by(next)?;
+        self.progress.send_modify(|progress| {
+            progress.position = reached.position;
+            progress.rebuilds += 1;
+        });
+        tracing::info!("the search index was made again");
+        Ok(())
+    }
+
     fn close(&mut self) {
         if let Some(Open { writer, .. }) = self.open.take() {
             // What is not committed is read again.
@@ -179,12 +251,7 @@ impl Indexer {
             Some(open) => open,
             None => {
                 let (index, fields, reached) = self.found()?;
-                let options = IndexWriterOptions::builder().memory_budget_per_thread(HEAP).num_worker_threads(1);
-                let writer = index.writer_with_options(options.num_merge_threads(1).build())?;
-                let mut policy = LogMergePolicy::default();
-                policy.set_del_docs_ratio_before_merge(REPLACED);
-                writer.set_merge_policy(Box::new(policy));
-                Open { index, writer, fields, reached }
+                Open::new(index, fields, reached)?
             }
         };
         Ok(self.open.insert(open))
@@ -225,48 +292,56 @@ impl Indexer {
             }
         }
         let progress = self.progress.clone();
-        let open = self.opened()?;
-        let begun = Instant::now();
-        let (mut documents, mut bytes, mut checks) = (0, 0, HashSet::new());
-        loop {
-            let (events, changes) = read(&replica, &open.fields, open.reached.position)?;
-            for change in changes {
-                match change {
-                    Change::Put { slot, again, document, bytes: length } => {
-                        if again {
-                            open.writer.delete_term(index::in_slot(&open.fields, &slot));
-                        }
-                        open.writer.add_document(document)?;
-                        documents += 1;
-                        bytes += length;
+        take_in(&replica, &directory, self.opened()?, &progress, &|| orders.interrupt()).map(drop)
+    }
+}
+
+/// Takes in what is kept after what an index has reached; whether it came to the end.
+fn take_in(
+    replica: &Replica,
+    directory: &SealedDirectory,
+    open: &mut Open,
+    progress: &watch::Sender<Progress>,
+    interrupt: &dyn Fn() -> bool,
+) -> Result<bool, Failed> {
+    let begun = Instant::now();
+    let (mut documents, mut bytes, mut checks) = (0, 0, HashSet::new());
+    loop {
+        let (events, changes) = read(replica, &open.fields, open.reached.position)?;
+        for change in changes {
+            match change {
+                Change::Put { slot, again, document, bytes: length } => {
+                    if again {
+                        open.writer.delete_term(index::in_slot(&open.fields, &slot));
                     }
-                    Change::Remove { slot } => drop(open.writer.delete_term(index::in_slot(&open.fields, &slot))),
-                    Change::Check { entity } => drop(checks.insert(entity)),
+                    open.writer.add_document(document)?;
+                    documents += 1;
+                    bytes += length;
                 }
+                Change::Remove { slot } => drop(open.writer.delete_term(index::in_slot(&open.fields, &slot))),
+                Change::Check { entity } => drop(checks.insert(entity)),
             }
-            let end = events.is_empty();
-            if let Some(last) = events.last() {
-                open.reached = Reached { position: last.position, event: last.id };
+        }
+        let end = events.is_empty();
+        if let Some(last) = events.last() {
+            open.reached = Reached { position: last.position, event: last.id };
+        }
+        if (end && progress.borrow().position != open.reached.position) || documents >= COMMIT_DOCUMENTS || bytes >= COMMIT_BYTES
+        {
+            commit(open, progress)?;
+            if !checks.is_empty() {
+                forget(replica, open, progress, &checks)?;
             }
-            if (end && progress.borrow().position != open.reached.position)
-                || documents >= COMMIT_DOCUMENTS
-                || bytes >= COMMIT_BYTES
-            {
-                commit(open, &progress)?;
-                if !checks.is_empty() {
-                    forget(&replica, open, &progress, &checks)?;
-                }
-                if directory.damaged() {
-                    return Err(Failed::Other);
-                }
-                let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-                tracing::debug!(documents, micros, "indexed");
-                (documents, bytes) = (0, 0);
-                checks.clear();
+            if directory.damaged() {
+                return Err(Failed::Other);
             }
-            if end || orders.interrupt() {
-                return Ok(());
-            }
+            let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+            tracing::debug!(documents, micros, "indexed");
+            (documents, bytes) = (0, 0);
+            checks.clear();
+        }
+        if end || interrupt() {
+            return Ok(end);
         }
     }
 }

@@ -2,8 +2,8 @@
 //! needed to have it.
 //!
 //! [`tokens`] reads text, [`index`] says what of the archive becomes a document, [`indexer`] keeps the index up with the
-//! archive on a thread of its own, [`query`] reads what people type, [`searcher`] answers on another thread, [`snippet`]
-//! shows where, and [`sealed_directory`] keeps the engine's files.
+//! archive on a thread of its own, [`query`] reads what people type, [`searcher`] answers on another thread, [`walk`] makes
+//! hits of what is found, [`snippet`] shows where, and [`sealed_directory`] keeps the engine's files.
 //!
 //! **Architecture Invariant:** no write waits for the index, and nothing is answered from it alone: what is shown comes
 //! from the archive. The index holds no text and is opened when it is first needed.
@@ -21,6 +21,7 @@ mod snippet;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod walk;
 
 pub(crate) use tokens::Tokens;
 
@@ -73,6 +74,7 @@ impl Search {
     /// Starts the thread that indexes; it opens nothing before there is something to do.
     pub fn start(archive: &Path, replica: Replica) -> Result<Search, Refusal> {
         let directory = SealedDirectory::open(archive.join(DIRECTORY), replica.index_seal())
+            .and_then(|directory| directory.clear_beside().map(|()| directory))
             .map_err(|error| ours("make the directory of the search index", &error))?;
         let (orders, turning) = (Arc::new(Orders::default()), Arc::default());
         let (said, progress) = watch::channel(Progress::default());
@@ -99,7 +101,7 @@ impl Search {
         let question = query::parse(&request.question)?;
         if request.skip > MAX_SKIP {
             return Err(Refusal::new(
-                Code::Malformed,
+                Code::QuestionUnclear,
                 format!("a search goes no further than {MAX_SKIP} hits; look for more words"),
             ));
         }
@@ -124,11 +126,30 @@ impl Search {
     pub async fn reindex(&self) -> Result<Reindexed, Refusal> {
         let newest = self.newest()?;
         let mut progress = self.progress.clone();
-        let before = progress.borrow().rebuilds;
-        self.orders.rebuild();
-        let done = progress.wait_for(|progress| progress.rebuilds > before && progress.position >= newest).await;
-        let searched = done.map_err(|error| ours("hear from the indexing thread", &error))?.position;
-        Ok(Reindexed { searched, bytes: self.directory.bytes_on_disk() })
+        let before = *progress.borrow();
+        self.orders.renew();
+        let made = |now: &Progress| now.rebuilds > before.rebuilds && now.position >= newest;
+        let done = progress.wait_for(|now| made(now) || now.refused > before.refused).await;
+        let done = *done.map_err(|error| ours("hear from the indexing thread", &error))?;
+        if made(&done) {
+            return Ok(Reindexed { searched: done.position, bytes: self.directory.bytes_on_disk() });
+        }
+        let stays = "the old one stays and is searched";
+        Err(match done.full {
+            true => Refusal::new(
+                Code::DiskFull,
+                format!("the disk has no room for another search index; make room and try again, {stays}"),
+            ),
+            false => Refusal::new(
+                Code::ArchiveUnavailable,
+                format!("another search index cannot be made beside this space's archive; `lamos tail` shows why, {stays}"),
+            ),
+        })
+    }
+
+    /// Has the index made again, and waits for nothing.
+    pub(crate) fn renew(&self) {
+        self.orders.renew();
     }
 
     fn newest(&self) -> Result<u64, Refusal> {

@@ -15,6 +15,8 @@ pub(crate) enum Order {
     Stop,
     /// Throw the index away and begin again.
     Rebuild,
+    /// Make another one and take it in the place of this one.
+    Renew,
     /// Take in what is kept.
     CatchUp,
     /// There was nothing to do for long.
@@ -25,6 +27,7 @@ pub(crate) enum Order {
 struct Wanted {
     stop: bool,
     rebuild: bool,
+    renew: bool,
     /// When to catch up, if there is something.
     due: Option<Instant>,
 }
@@ -67,6 +70,12 @@ impl Orders {
         self.changed.notify_all();
     }
 
+    /// Another index is to be made, while this one answers.
+    pub(crate) fn renew(&self) {
+        self.wanted().renew = true;
+        self.changed.notify_all();
+    }
+
     /// The thread is to end.
     pub(crate) fn stop(&self) {
         self.wanted().stop = true;
@@ -76,7 +85,12 @@ impl Orders {
     /// Whether what is being done is to be left as it is, because something else is to be done.
     pub(crate) fn interrupt(&self) -> bool {
         let wanted = self.wanted();
-        wanted.stop || wanted.rebuild
+        wanted.stop || wanted.rebuild || wanted.renew
+    }
+
+    /// The same while the index is made again.
+    pub(crate) fn interrupt_renewing(&self) -> bool {
+        self.wanted().stop
     }
 
     /// Waits for an order; for [`Order::Idle`] if it is said after how long.
@@ -90,6 +104,10 @@ impl Orders {
             if wanted.rebuild {
                 (wanted.rebuild, wanted.due) = (false, None);
                 return Order::Rebuild;
+            }
+            if wanted.renew {
+                wanted.renew = false;
+                return Order::Renew;
             }
             let now = Instant::now();
             if wanted.due.is_some_and(|due| due <= now) {
@@ -127,7 +145,9 @@ mod tests {
         orders.hurry();
         orders.rebuild();
         assert!(orders.interrupt());
+        orders.renew();
         assert_eq!(orders.next(None), Order::Rebuild, "which catches up too");
+        assert_eq!(orders.next(None), Order::Renew);
         assert_eq!(orders.next(Some(Duration::ZERO)), Order::Idle);
         orders.stop();
         assert_eq!((orders.next(None), orders.next(None)), (Order::Stop, Order::Stop));

@@ -14,6 +14,7 @@ use tantivy::{
 
 use super::{
     index::{self, Fields},
+    snippet::stands,
     tokens::{Token, Tokens},
 };
 
@@ -24,7 +25,7 @@ const MAX_CLAUSES: usize = 32;
 const EXPANSIONS: u32 = 4096;
 
 /// A question.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Question {
     /// All of these must be there.
     pub(crate) wanted: Vec<Clause>,
@@ -48,14 +49,14 @@ pub(crate) enum Clause {
     Row { tokens: Vec<(usize, String)>, beginning: bool },
 }
 
-fn malformed(sentence: impl Into<String>) -> Refusal {
-    Refusal::new(Code::Malformed, sentence)
+fn unclear(sentence: impl Into<String>) -> Refusal {
+    Refusal::new(Code::QuestionUnclear, sentence)
 }
 
 /// Reads a question.
 pub(crate) fn parse(question: &str) -> Result<Question, Refusal> {
     if question.len() > MAX_QUESTION {
-        return Err(malformed(format!("a search has at most {MAX_QUESTION} bytes")));
+        return Err(unclear(format!("a search has at most {MAX_QUESTION} bytes")));
     }
     let mut read = Question::default();
     let mut rest = question.trim_start();
@@ -67,14 +68,16 @@ pub(crate) fn parse(question: &str) -> Result<Question, Refusal> {
         let quoted = ['"', '“', '”', '„'].iter().find_map(|mark| said.strip_prefix(*mark));
         let clause = match quoted {
             Some(inside) => {
-                let end = inside.find(['"', '“', '”']).ok_or_else(|| malformed("a quotation mark has no other"))?;
+                let end = inside.find(['"', '“', '”']).ok_or_else(|| unclear("a quotation mark has no other"))?;
                 let (phrase, after) = inside.split_at(end);
                 let mut after = after.chars();
                 after.next();
                 rest = after.as_str();
+                // The star may stand on either side of the mark.
                 let beginning = rest.strip_prefix('*');
                 rest = beginning.unwrap_or(rest);
-                Clause::read(phrase, beginning.is_some())
+                let letters = phrase.trim_end_matches('*');
+                Clause::read(letters, beginning.is_some() || letters.len() < phrase.len())
             }
             None => {
                 let (word, after) = said.split_at(said.find(char::is_whitespace).unwrap_or(said.len()));
@@ -93,10 +96,10 @@ pub(crate) fn parse(question: &str) -> Result<Question, Refusal> {
         rest = rest.trim_start();
     }
     if read.wanted.is_empty() {
-        return Err(malformed("a search needs at least one word to look for"));
+        return Err(unclear("a search needs at least one word to look for"));
     }
     if read.wanted.len() + read.unwanted.len() > MAX_CLAUSES {
-        return Err(malformed(format!("a search has at most {MAX_CLAUSES} words and phrases")));
+        return Err(unclear(format!("a search has at most {MAX_CLAUSES} words and phrases")));
     }
     Ok(read)
 }
@@ -105,7 +108,7 @@ impl Question {
     /// Takes a word as a filter; false if it is none.
     fn filter(&mut self, word: &str) -> Result<bool, Refusal> {
         let Some((name, value)) = word.split_once(':') else { return Ok(false) };
-        let value_of = |what: &str| malformed(format!("{name}:{value} is not understood; {what}"));
+        let value_of = |what: &str| unclear(format!("{name}:{value} is not understood; {what}"));
         match name {
             "kind" => {
                 self.kind = Some(match value {
@@ -143,6 +146,20 @@ impl Question {
             Clause::Character(_) => false,
             Clause::Row { tokens, beginning } => tokens.len() > 1 || !beginning,
         })
+    }
+
+    /// Whether one kind of thing alone is asked for.
+    pub(crate) fn is_of_one_kind(&self) -> bool {
+        self.kind.is_some()
+    }
+
+    /// Whether a message with this text is an answer to it.
+    pub(crate) fn fits(&self, author: u64, at: u64, text: &str) -> bool {
+        self.author.is_none_or(|wanted| wanted == author)
+            && self.after.is_none_or(|after| at >= after)
+            && self.before.is_none_or(|before| at < before)
+            && self.wanted.iter().all(|clause| stands(text, clause))
+            && !self.unwanted.iter().any(|clause| stands(text, clause))
     }
 
     /// As the engine takes it.
@@ -246,13 +263,16 @@ mod tests {
 
     #[test]
     fn words_phrases_beginnings_and_exclusions_are_read() {
-        let question = parse(r#"  Wörter "exact phrase" begin* -not -"not this" "quoted begin"* a.b - 東京タワー 京 “新x” x新 "#)
-            .expect("read");
+        let question = parse(
+            r#"  Wörter "exact phrase" begin* -not -"not this" "quoted begin"* "inside begin*" a.b - 東京タワー 京 “新x” x新 "#,
+        )
+        .expect("read");
         let expected = [
             row(&[(0, "worter")], false),
             row(&[(0, "exact"), (1, "phrase")], false),
             row(&[(0, "begin")], true),
             row(&[(0, "quoted"), (1, "begin")], true),
+            row(&[(0, "inside"), (1, "begin")], true),
             row(&[(0, "a"), (1, "b")], false),
             row(&[(0, "東京"), (1, "京タ"), (2, "タワ"), (3, "ワー")], false),
             Clause::Character("京".to_owned()),
@@ -296,7 +316,7 @@ mod tests {
             &many,
             &long,
         ] {
-            assert_eq!(parse(bad).map_err(|refusal| refusal.code), Err(Code::Malformed), "{bad}");
+            assert_eq!(parse(bad).map_err(|refusal| refusal.code), Err(Code::QuestionUnclear), "{bad}");
         }
     }
 

@@ -50,6 +50,8 @@ struct Inner {
     path: PathBuf,
     seal: IndexSeal,
     damaged: AtomicBool,
+    /// A write found no room on the disk.
+    full: AtomicBool,
     locks: Mutex<HashSet<PathBuf>>,
     unlocked: Condvar,
     /// Files that are open, so that whoever opens one again has the same.
@@ -65,6 +67,18 @@ pub(crate) type Salt = [u8; 16];
 /// Blocks that were opened lately, by their file and their place in it.
 type Blocks = LruCache<(Salt, u64), Arc<[u8]>>;
 
+/// How the directories beside it end: the one that is to take its place, and the one it took the place of.
+const NEXT: &str = "next";
+const FORMER: &str = "former";
+
+/// Removes a directory, which need not be there.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// A poisoned lock guards nothing here that could be half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -78,6 +92,7 @@ impl SealedDirectory {
             path,
             seal,
             damaged: AtomicBool::new(false),
+            full: AtomicBool::new(false),
             locks: Mutex::default(),
             unlocked: Condvar::new(),
             open: Mutex::default(),
@@ -92,17 +107,69 @@ impl SealedDirectory {
         self.inner.damaged.load(Ordering::Relaxed)
     }
 
+    /// Whether a write found no room on the disk since this was last asked.
+    pub(crate) fn was_full(&self) -> bool {
+        self.inner.full.swap(false, Ordering::Relaxed)
+    }
+
+    /// The result of a write, of which it is remembered whether the disk had no room: the engine does not always say why
+    /// it fails.
+    pub(crate) fn noted<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &result
+            && matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        {
+            self.inner.full.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+
     /// Removes every file. What is open stays readable to who has it.
     pub(crate) fn clear(&self) -> io::Result<()> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.inner.path)?;
+        self.noted(fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.inner.path))?;
         for entry in fs::read_dir(&self.inner.path)? {
             fs::remove_file(entry?.path())?;
         }
+        self.begin_anew();
+        Ok(())
+    }
+
+    /// Nothing that was known of its files holds any more.
+    fn begin_anew(&self) {
         lock(&self.inner.open).clear();
         lock(&self.inner.checked).clear();
         self.forget();
         self.inner.damaged.store(false, Ordering::Relaxed);
-        Ok(())
+    }
+
+    /// Another directory beside it, empty, in which its next files can be made.
+    pub(crate) fn beside(&self) -> io::Result<SealedDirectory> {
+        let path = self.inner.path.with_extension(NEXT);
+        remove(&path)?;
+        self.noted(SealedDirectory::open(path, self.inner.seal.clone()))
+    }
+
+    /// Removes what a killed process left beside it when it was made anew, which may hold what was erased since.
+    pub(crate) fn clear_beside(&self) -> io::Result<()> {
+        [NEXT, FORMER].iter().try_for_each(|other| remove(&self.inner.path.with_extension(other)))
+    }
+
+    /// Removes it and everything in it.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        remove(&self.inner.path)
+    }
+
+    /// Takes the files of that directory in the place of its own. What is open stays readable to who has it. Cut off in
+    /// between it has none, and they are made again.
+    pub(crate) fn replace_by(&self, next: &SealedDirectory) -> io::Result<()> {
+        let former = self.inner.path.with_extension(FORMER);
+        remove(&former)?;
+        fs::rename(&self.inner.path, &former)?;
+        if let Err(error) = fs::rename(&next.inner.path, &self.inner.path) {
+            fs::rename(&former, &self.inner.path)?;
+            return Err(error);
+        }
+        self.begin_anew();
+        remove(&former)
     }
 
     /// Bytes of its files on disk.
@@ -199,7 +266,7 @@ impl Directory for SealedDirectory {
     }
 
     fn open_write(&self, name: &Path) -> Result<WritePtr, OpenWriteError> {
-        let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.place(name));
+        let made = self.noted(fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.place(name)));
         let writing = made.and_then(|file| Writing::new(self.clone(), name, file));
         match writing {
             Ok(writing) => Ok(BufWriter::new(Box::new(writing))),
@@ -216,7 +283,7 @@ impl Directory for SealedDirectory {
     fn atomic_write(&self, name: &Path, data: &[u8]) -> io::Result<()> {
         let place = self.place(name);
         let new = place.with_extension("new");
-        let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        let file = self.noted(fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new))?;
         Writing::new(self.clone(), name, file)?.write_all_and_end(data)?;
         lock(&self.inner.open).remove(name);
         fs::rename(new, place)

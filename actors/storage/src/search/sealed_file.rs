@@ -186,7 +186,7 @@ impl Writing {
     pub(super) fn new(directory: SealedDirectory, name: &Path, mut file: fs::File) -> io::Result<Writing> {
         let mut salt = [0; 16];
         getrandom::fill(&mut salt)?;
-        file.write_all(&[&FORMAT.to_le_bytes()[..], &salt].concat())?;
+        directory.noted(file.write_all(&[&FORMAT.to_le_bytes()[..], &salt].concat()))?;
         let name = directory.blind(name);
         Ok(Writing { directory, name, salt, number: 0, file, waiting: Zeroizing::new(Vec::with_capacity(BLOCK)) })
     }
@@ -200,7 +200,7 @@ impl Writing {
     fn put(&mut self, last: bool) -> io::Result<()> {
         let number = self.number.to_le_bytes();
         let sealed = self.directory.seal(&place(&self.name, &self.salt, &number, last), &self.waiting)?;
-        self.file.write_all(&sealed)?;
+        self.directory.noted(self.file.write_all(&sealed))?;
         self.number += 1;
         self.waiting.clear();
         Ok(())

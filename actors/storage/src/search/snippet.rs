@@ -89,6 +89,11 @@ fn position(line: &str) -> u32 {
     u32::try_from(line.len()).unwrap_or(u32::MAX)
 }
 
+/// Whether a clause stands in a text.
+pub(super) fn stands(text: &str, clause: &Clause) -> bool {
+    !marks(text, std::slice::from_ref(clause)).is_empty()
+}
+
 /// Where the clauses stand, by their beginnings.
 fn marks(text: &str, clauses: &[Clause]) -> Vec<Mark> {
     let mut marks = Vec::new();

@@ -206,7 +206,7 @@ fn filters_rank_and_pages() {
         let better = world.say(1, "equal equal equal").await;
         assert_eq!(world.find("equal").await[0].event, better.id, "who says it more often comes first");
         let request = wire::Search { question: "x".to_owned(), skip: MAX_SKIP + 1, limit: 1 };
-        assert_eq!(world.search.find(request).await.map_err(|refusal| refusal.code), Err(Code::Malformed));
+        assert_eq!(world.search.find(request).await.map_err(|refusal| refusal.code), Err(Code::QuestionUnclear));
     });
 }
 
@@ -433,4 +433,34 @@ proptest! {
         }
         prop_assert!(!sealed.damaged());
     }
+}
+
+#[test]
+fn the_old_index_stays_until_there_is_another() {
+    story(async |mut world| {
+        world.begin(1, "Instruments").await;
+        let one = world.say(1, "a xylophone").await;
+        world.check("xylophone", &[one]).await;
+        let beside = |ending: &str| world.directory.path().join(DIRECTORY).with_extension(ending);
+        let (next, former) = (beside("next"), beside("former"));
+        fs::write(&next, "in the way").expect("written");
+        let refused = world.search.reindex().await.expect_err("refused");
+        assert!(refused.code == Code::ArchiveUnavailable && refused.sentence.contains("the old one stays"), "{refused:?}");
+        world.check("xylophone", &[one]).await;
+        fs::remove_file(&next).expect("removed");
+        let two = world.say(1, "another xylophone").await;
+        let made = world.search.reindex().await.expect("made again");
+        assert!(made.bytes > 0 && !next.exists() && !former.exists());
+        world.check("xylophone", &[two, one]).await;
+        // What a killed process left is no index, and does not stay.
+        let mut world = world
+            .restart(|_| {
+                fs::create_dir(&former).expect("a directory");
+                fs::write(former.join("left"), "half").expect("written");
+            })
+            .await;
+        assert!(!former.exists());
+        let three = world.say(1, "this xylophone").await;
+        world.check("xylophone", &[three, two, one]).await;
+    });
 }

@@ -39,7 +39,7 @@ fn the_most_alike_come_first_and_no_more_than_three() {
         assert_eq!(world.query("!?").await, []);
         for wrong in [String::new(), "a".repeat(MAX_MEMORY_QUESTION + 1)] {
             let refused = world.memory.query(QueryMemory { question: wrong }).await.expect_err("refused");
-            assert_eq!(refused.code, ipc::Code::Malformed);
+            assert_eq!(refused.code, ipc::Code::QuestionUnclear);
         }
     });
 }

@@ -47,6 +47,54 @@ fn what_belongs_to_one_turn_is_one_hit() {
 }
 
 #[test]
+fn the_page_does_not_change_what_is_found() {
+    story(async |mut world| {
+        // The goal of a turn says it more shortly than what was said, and so fits better.
+        for number in 1..=12 {
+            let turn = [number; 16];
+            world.begin(number, "The loan").await;
+            for text in ["What does the loan cost in all, if I pay it back in ten years?", "It is about a third more."] {
+                world.ids += 1;
+                world.keep(entity(number), Body::Message(body::Message { turn, ..message(world.ids, text) })).await;
+            }
+            let goal = Trace {
+                turn,
+                goal: "loan".to_owned(),
+                skill: String::new(),
+                model: String::new(),
+                steps: Vec::new(),
+                outcome: body::Outcome::Answered,
+                millis: 1,
+                tokens_in: 1,
+                tokens_out: 1,
+            };
+            world.keep(entity(number), Body::Trace(goal)).await;
+        }
+        world.find("loan").await;
+        let all = world.ask("loan", 0, MAX_HITS).await;
+        assert_eq!((all.hits.len(), all.next), (12, None));
+        assert!(all.hits.iter().all(|hit| hit.kind == HitKind::Message && hit.snippet.contains("the loan cost")), "{all:?}");
+        for limit in [1, 2, 3, 5, 11, 12, 13] {
+            let (mut hits, mut skip) = (Vec::new(), 0);
+            loop {
+                let found = world.ask("loan", skip, limit).await;
+                hits.extend(found.hits);
+                // There is more if there is more, and only then.
+                assert_eq!(found.next, (hits.len() < 12).then_some(skip + u32::from(limit)));
+                match found.next {
+                    Some(next) => skip = next,
+                    None => break,
+                }
+            }
+            assert_eq!(hits, all.hits, "{limit} at a time");
+        }
+        // What does not fit the rest of the question is not shown for what does.
+        let goals = world.ask("loan -pay", 0, MAX_HITS).await;
+        assert!(goals.hits.len() == 12 && goals.hits.iter().all(|hit| hit.kind != HitKind::Message), "{goals:?}");
+    });
+}
+
+#[test]
 fn its_directory_is_for_this_person_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     story(async |world| {
