@@ -46,7 +46,7 @@ fn filled() -> (Home, String) {
 fn damaged(home: &Home) -> Vec<Value> {
     let outcome = hers(home, ["--json", "verify"]).run();
     assert_eq!(outcome.code, 9, "{outcome:?}");
-    assert!(outcome.err.contains("--repair-from"), "{}", outcome.err);
+    assert!(outcome.err.contains("--repair-from") || outcome.err.contains("--rebuild"), "{}", outcome.err);
     let said: Value = serde_json::from_str(&outcome.out).unwrap();
     said["damaged"].as_array().unwrap().clone()
 }
@@ -141,6 +141,77 @@ fn without_a_backup_of_this_space_nothing_is_mended_and_that_is_said() {
     assert!(hers(&home, ["verify", "--repair-from", "nothing"]).run().bad(9).contains("nothing"));
     assert!(hers(&home, ["vol", "cat", "user/middle"]).run().code == 0, "all else can be read");
     assert_eq!(damaged(&home).len(), 1);
+}
+
+/// Changes a bit in every view of a thing, wherever a version of its page lies.
+fn flip_views(home: &Home, entity: &str) {
+    let database = home.space().join("data.mdb");
+    let entity = unhex(entity);
+    // Before a key stand the length of its value, u16 and u16, flags and the length of the key. A wrapped key has 72 bytes.
+    let is_view = |row: &[u8]| row[6..8] == [16, 0] && row[2..6] == [0; 4] && row[0] != 72 && (row[0] >= 60 || row[1] > 0);
+    let bytes = fs::read(&database).unwrap();
+    let views: Vec<usize> = find(&bytes, &entity).into_iter().filter(|&at| at > 8 && is_view(&bytes[at - 8..at])).collect();
+    assert!(!views.is_empty(), "there is a view");
+    views.into_iter().for_each(|at| flip(&database, at + 16 + 30));
+}
+
+#[test]
+fn what_is_derived_is_made_anew_without_a_backup() {
+    let (home, id) = filled();
+    let files = hers(&home, ["--json", "objects", "--kind", "file"]).run().json();
+    let entities: Vec<&str> = files.as_array().unwrap().iter().map(|file| file["entity"].as_str().unwrap()).collect();
+    home.assert_empty();
+    flip_views(&home, &id);
+    entities.iter().for_each(|entity| flip_views(&home, entity));
+    for words in [&["vol", "ls", "user"] as &[&str], &["vol", "cat", "user/middle"], &["history"]] {
+        let said = hers(&home, words.iter().copied()).run().bad(9);
+        assert!(said.contains("lamos verify") && said.contains("--rebuild") && said.contains("--repair-from"), "{said}");
+        assert!(!said.contains("put back a copy"), "{said}");
+    }
+    let said = hers(&home, ["verify"]).run().bad(9);
+    assert!(said.contains("`lamos verify --rebuild`") && said.contains("no backup") && !said.contains("--repair-from"), "{said}");
+    let found = damaged(&home);
+    assert!(found.len() >= 3 && found.iter().all(|found| found["derived"] == true), "{found:#?}");
+
+    let rebuilt = hers(&home, ["--json", "verify", "--rebuild"]).run().json();
+    assert_eq!((&rebuilt["damaged"], &rebuilt["rebuilt"]), (&json!([]), &json!(true)));
+    assert_eq!(hers(&home, ["--json", "verify"]).run().json()["damaged"], json!([]));
+    let listed = hers(&home, ["vol", "ls", "user"]).run().good();
+    assert!(listed.contains("middle") && listed.contains("large"), "{listed}");
+    assert!(hers(&home, ["history"]).run().good().contains("5 miles in km"));
+    assert!(hers(&home, ["search", "miles"]).run().good().contains("miles"));
+    hers(&home, ["backup", "b"]).run().good();
+    // Where nothing is wrong it does no harm.
+    assert!(hers(&home, ["verify", "--rebuild"]).run().good().contains("as they were written"));
+}
+
+#[test]
+fn what_nothing_mends_stays_listed_and_named() {
+    let (home, _) = filled();
+    let late = home.file("late", noise(7, 30_000));
+    hers(&home, ["vol", "write", late.to_str().unwrap(), "user/late"]).run().good();
+    hers(&home, ["stop"]).run();
+    home.assert_empty();
+    let database = home.space().join("data.mdb");
+    let bytes = fs::read(&database).unwrap();
+    let pages = bytes.chunks(4096).enumerate().filter(|(_, page)| page[10..12] == [4, 0] && page[12] == 8);
+    pages.for_each(|(page, _)| flip(&database, page * 4096 + 9000));
+    let is_named = || {
+        let found = damaged(&home);
+        assert_eq!((found.len(), found[0]["name"].as_str(), &found[0]["derived"]), (1, Some("user/late"), &json!(false)));
+        assert!(hers(&home, ["vol", "ls", "user"]).run().good().contains("late"));
+        let said = hers(&home, ["vol", "cat", "user/late"]).run().bad(9);
+        assert!(said.contains("damaged") && said.contains("lamos verify"), "{said}");
+    };
+    is_named();
+    // The backup was made before there was such a file.
+    let said = hers(&home, ["verify", "--repair-from", "b"]).run().bad(9);
+    assert!(said.contains("does not have"), "{said}");
+    is_named();
+    hers(&home, ["verify", "--rebuild"]).run().bad(9);
+    is_named();
+    assert_eq!(fs::read(home.path("middle")).unwrap(), noise(5, 60_000));
+    assert_eq!(hers(&home, ["vol", "cat", "user/middle"]).run().code, 0, "all else can be read");
 }
 
 #[test]

@@ -3,14 +3,21 @@
 use std::{fmt::Display, path::Path};
 
 use ipc::{Code, Refusal};
-use replica::{Refused, ReplicaError};
+use replica::{Damage, Refused, ReplicaError};
 
 /// A failure of the store.
 pub(crate) fn refusal(error: &ReplicaError) -> Refusal {
     let (code, advice) = match error {
         ReplicaError::DiskFull => (Code::DiskFull, "make room and try again; what was kept before is safe"),
         ReplicaError::MapFull(_) => (Code::DiskFull, "nothing more can be kept in this space"),
-        ReplicaError::Damaged(_) => (Code::ArchiveDamaged, "put back a copy of this space's directory; nothing was changed"),
+        ReplicaError::Damaged(Damage::File(_)) => (
+            Code::ArchiveDamaged,
+            "if `lamos verify` cannot read it either, `lamos restore` puts a backup into an empty place, or put back a copy of this space's directory",
+        ),
+        ReplicaError::Damaged(_) => (
+            Code::ArchiveDamaged,
+            "`lamos verify` names what is; with `--rebuild` it makes anew what is derived, with `--repair-from BACKUP` it puts back the rest",
+        ),
         ReplicaError::Newer { .. } => (Code::ArchiveUnavailable, "use the newer program"),
         ReplicaError::InUse => (Code::ArchiveUnavailable, "end the other Lamos first, or wait until it has gone"),
         ReplicaError::OtherSpace => (Code::ArchiveUnavailable, "put the directory back where it came from"),

@@ -22,7 +22,7 @@ use crate::{
     errors::{ours, refusal},
     follow, inspect,
     journal::{Append, Journals, Recover},
-    keep::{Keep, backup, erase, export, restore, verify},
+    keep::{Derived, Keep, backup, erase, export, restore, verify},
     memory::{self, Memory},
     search::Search,
     signer::Signer,
@@ -248,6 +248,10 @@ impl Service {
                 let result = verify::all(replica, &self.memory, &self.keep, &reply).await;
                 reply.finish(result);
             }
+            Ok(Request::Rebuild(_)) => {
+                let work = async { self.derived().rebuild().await.map(|()| Done) };
+                read::<wire::Rebuild>(incoming, work).await;
+            }
             Ok(Request::FindBackup(_)) => read::<wire::FindBackup>(incoming, backup::folder(replica, &self.signer)).await,
             Ok(Request::BeginBackup(_)) => {
                 let mut reply = incoming.reply::<wire::BeginBackup>();
@@ -275,7 +279,7 @@ impl Service {
                 reply.finish(result);
             }
             Ok(Request::EndRestore(_)) => {
-                read::<wire::EndRestore>(incoming, restore::end(replica, writer, &self.keep, &self.directory)).await;
+                read::<wire::EndRestore>(incoming, restore::end(replica, &self.derived(), &self.keep, &self.directory)).await;
             }
             Ok(Request::Export(request)) => {
                 let reply = incoming.reply::<wire::Export>();
@@ -293,6 +297,10 @@ impl Service {
             }
             Err(refusal) => incoming.refuse(&refusal),
         }
+    }
+
+    fn derived(&self) -> Derived<'_> {
+        Derived { writer: &self.writer, memory: &self.memory, names: &self.names, search: &self.search }
     }
 
     /// Answers with what a write gave.

@@ -42,6 +42,11 @@ pub struct Erased {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct VerifyAll;
 
+/// Make everything that is derived anew from the events: views, indexes, what is known of the memory; and have the search
+/// index made again after it. What is damaged of the events themselves stays as it is, and named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Rebuild;
+
 /// Something is not what was written.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct DamageFound {
@@ -57,6 +62,8 @@ pub struct DamageFound {
     pub name: Option<String>,
     /// The file of the archive that holds it, and its first byte there.
     pub lies: Option<(String, u64)>,
+    /// It is derived: [`Rebuild`] makes it anew.
+    pub derived: bool,
 }
 
 /// What was looked at.

@@ -66,6 +66,7 @@ crate::service! {
         78 CompareBranch -> Comparison;
         79 MergeBranch -> Merged, up MergePiece;
         80 EndBranch -> Appended;
+        85 Rebuild -> Done;
     }
 }
 

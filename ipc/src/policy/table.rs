@@ -61,6 +61,7 @@ policy! {
     Cli     -> storage::Measure:                KIB,                  1,      10,     600,  NONE;
     Cli     -> storage::Erase:                  8 * KIB,              1,      50,     600,  NONE;
     Cli     -> storage::VerifyAll:              KIB,                  1,       5,   86400,  PRIVATE;
+    Cli     -> storage::Rebuild:                KIB,                  1,       5,   86400,  NONE;
     Cli     -> storage::FindBackup:             KIB,                  1,      10,      60,  NONE;
     Cli     -> storage::BeginBackup:            KIB,                  1,      10,    3600,  NONE;
     Cli     -> storage::NextPack:               KIB,                  1,     500,     600,  NONE;

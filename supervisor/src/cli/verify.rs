@@ -4,7 +4,7 @@ use std::{fs::File, io::BufReader, path::Path};
 
 use ipc::{
     endpoint::Options,
-    messages::storage::{DamageFound, EndRestore, PointFor, TakeHow, VerifiedAll, VerifyAll},
+    messages::storage::{DamageFound, EndRestore, PointFor, Rebuild, TakeHow, VerifiedAll, VerifyAll},
 };
 use serde_json::{Value, json};
 
@@ -21,7 +21,20 @@ use crate::exit;
 /// `lamos verify`.
 pub async fn verify(session: &Session, common: &Common, args: VerifyArgs) -> Outcome {
     sign_in(session, common).await?;
-    let (mut verified, mut damage) = look(session).await?;
+    let mut looked = look(session).await;
+    if args.rebuild {
+        match &looked {
+            Ok((_, damage)) => damage.iter().for_each(|found| tell(&words_of(found))),
+            // An index that leads nowhere ends the look at everything; it is made anew with the others.
+            Err(failure) if failure.exit == exit::DATA => tell(&failure.sentence),
+            Err(_) => {}
+        }
+        if looked.as_ref().map_or_else(|failure| failure.exit == exit::DATA, |_| true) {
+            rebuild(session).await?;
+            looked = look(session).await;
+        }
+    }
+    let (mut verified, mut damage) = looked?;
     let mut mended = None;
     if verified.damaged > 0
         && let Some(folder) = args.repair_from
@@ -30,7 +43,22 @@ pub async fn verify(session: &Session, common: &Common, args: VerifyArgs) -> Out
         mended = Some(mend(session, &folder).await?);
         (verified, damage) = look(session).await?;
     }
-    report(common, &verified, &damage, mended)
+    report(common, &verified, &damage, Done { rebuilt: args.rebuild, mended })
+}
+
+/// What was done about it.
+struct Done {
+    rebuilt: bool,
+    /// Events and chunks that were put back.
+    mended: Option<(u64, u64)>,
+}
+
+async fn rebuild(session: &Session) -> Outcome {
+    let mut waiting = Waiting::begin("making lists and indexes anew");
+    let done = session.client.call(&Rebuild).await;
+    waiting.end();
+    done?;
+    Ok(())
 }
 
 async fn look(session: &Session) -> Result<(VerifiedAll, Vec<DamageFound>), Failure> {
@@ -96,10 +124,11 @@ fn damage_json(found: &DamageFound) -> Value {
         "name": found.name,
         "file": found.lies.as_ref().map(|(file, _)| file),
         "offset": found.lies.as_ref().map(|(_, at)| at),
+        "derived": found.derived,
     })
 }
 
-fn report(common: &Common, verified: &VerifiedAll, damage: &[DamageFound], mended: Option<(u64, u64)>) -> Outcome {
+fn report(common: &Common, verified: &VerifiedAll, damage: &[DamageFound], done: Done) -> Outcome {
     let VerifiedAll { events, erased, unsigned, views, chunks, damaged } = *verified;
     if common.json {
         words::json(&json!({
@@ -109,11 +138,15 @@ fn report(common: &Common, verified: &VerifiedAll, damage: &[DamageFound], mende
             "views": views,
             "chunks": chunks,
             "damaged": damage.iter().map(damage_json).collect::<Vec<_>>(),
-            "put_back": mended.map(|(events, chunks)| json!({ "events": events, "chunks": chunks })),
+            "rebuilt": done.rebuilt,
+            "put_back": done.mended.map(|(events, chunks)| json!({ "events": events, "chunks": chunks })),
         }))?;
     } else {
         damage.iter().try_for_each(|found| words::say(&words_of(found)))?;
-        if let Some((events, chunks)) = mended {
+        if done.rebuilt {
+            tell("Lists and indexes were made anew from the events.");
+        }
+        if let Some((events, chunks)) = done.mended {
             tell(&format!("Put back from the backup: {events} events, {chunks} chunks."));
         }
         let looked =
@@ -127,11 +160,27 @@ fn report(common: &Common, verified: &VerifiedAll, damage: &[DamageFound], mende
     if damaged == 0 {
         return Ok(());
     }
-    let advice = match mended {
-        None => "`lamos verify --repair-from FOLDER` puts it back from a backup",
-        Some(_) => "the backup does not have it whole either",
-    };
-    Err(Failure::new(exit::DATA, format!("{damaged} things are damaged; {advice}")))
+    Err(Failure::new(exit::DATA, format!("{damaged} things are damaged; {}", advice(damage, &done))))
+}
+
+/// What can be done about it now.
+fn advice(damage: &[DamageFound], done: &Done) -> String {
+    let derived = damage.iter().filter(|found| found.derived).count();
+    let mut advice = Vec::new();
+    if derived > 0 {
+        let what = if derived == damage.len() { "them".to_owned() } else { format!("{derived} of them") };
+        advice.push(match done.rebuilt {
+            false => format!("`lamos verify --rebuild` makes {what} anew from the events and needs no backup"),
+            true => "what is derived is wrong again after it was made anew; `lamos doctor` shows more".to_owned(),
+        });
+    }
+    if derived < damage.len() {
+        advice.push(match done.mended {
+            None => "`lamos verify --repair-from BACKUP` puts back from a backup what was kept".to_owned(),
+            Some(_) => "the backup does not have whole what is left; it stays where it is, and named".to_owned(),
+        });
+    }
+    advice.join("; ")
 }
 
 /// `lamos verify --export`: no key, no archive, nothing that runs.

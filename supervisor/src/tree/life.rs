@@ -349,7 +349,7 @@ impl Tree {
                     match role {
                         Role::Storage if crashes => Refusal::new(
                             Code::ArchiveDamaged,
-                            format!("{sentence}; the archive is probably damaged: put back a copy of this space's directory"),
+                            format!("{sentence}; the archive is probably damaged: `lamos restore` puts a backup into an empty place, or put back a copy of this space's directory"),
                         ),
                         _ => Refusal::new(Code::Degraded, sentence),
                     },

@@ -103,9 +103,7 @@ impl Damaged {
         if self.lost.is_empty() {
             return Ok(rows);
         }
-        let is_lost = |place: &[u8]| {
-            place.last_chunk::<8>().is_some_and(|place| self.lost.contains(&u64::from_be_bytes(*place)))
-        };
+        let is_lost = |place: &[u8]| place.last_chunk::<8>().is_some_and(|place| self.lost.contains(&u64::from_be_bytes(*place)));
         for table in PLACE_IN_KEY.into_iter().chain(PLACE_IN_VALUE) {
             for row in all(txn, table)? {
                 let (key, value) = row?;
@@ -114,8 +112,7 @@ impl Damaged {
                 }
             }
         }
-        let ids: BTreeSet<Vec<u8>> =
-            rows.iter().filter(|(table, ..)| *table == Table::Id).map(|(_, id, _)| id.clone()).collect();
+        let ids: BTreeSet<Vec<u8>> = rows.iter().filter(|(table, ..)| *table == Table::Id).map(|(_, id, _)| id.clone()).collect();
         for entity in &self.entities {
             for key in keys(txn, Table::Tip, entity)? {
                 if ids.contains(&key[16..]) && txn.get(Table::Tip, &key)? == Some(&[HEAD]) {

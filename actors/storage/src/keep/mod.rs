@@ -21,12 +21,18 @@ use std::{
 
 use ipc::Refusal;
 use replica::{
-    ReplicaError,
+    ReplicaError, Writer,
     backup::{Plan, Point},
 };
 use tokio::task::spawn_blocking;
 
-use crate::errors::{ours, refusal};
+use crate::{
+    errors::{ours, refusal},
+    memory::Memory,
+    search::Search,
+    volumes::names::Names,
+    writer::WriterHandle,
+};
 
 /// What is remembered between the calls of one backup, one restoring or one mending.
 #[derive(Default)]
@@ -39,6 +45,28 @@ pub(crate) struct Keep {
     same: Cell<Option<Option<bool>>>,
     /// What the last look at everything found.
     damage: RefCell<Damage>,
+    /// An event was put back since.
+    mended: Cell<bool>,
+}
+
+/// Who goes by what is derived.
+pub(crate) struct Derived<'s> {
+    pub(crate) writer: &'s WriterHandle,
+    pub(crate) memory: &'s Memory,
+    pub(crate) names: &'s Names,
+    pub(crate) search: &'s Search,
+}
+
+impl Derived<'_> {
+    /// Makes everything that is derived anew, and has who goes by it begin again. The search index is made again after
+    /// that, beside everything else.
+    pub(crate) async fn rebuild(&self) -> Result<(), Refusal> {
+        let _following = self.memory.hold().await;
+        self.writer.run(Writer::rebuild).await?;
+        self.names.renew().await;
+        self.search.renew();
+        Ok(())
+    }
 }
 
 impl Keep {

@@ -19,7 +19,7 @@ use replica::{
     backup::{Inside, MAX_PACK, Point},
 };
 
-use super::{Damage, Keep, aside, backup, whole};
+use super::{Damage, Derived, Keep, aside, backup, whole};
 use crate::{errors::refusal, writer::WriterHandle};
 
 /// In the directory of the archive while a restoring is not done.
@@ -76,6 +76,7 @@ pub(crate) async fn open(
         keep.same.set(Some(None));
     }
     if request.why != PointFor::Looking {
+        keep.mended.set(false);
         *keep.point.borrow_mut() = point;
     }
     for name in names {
@@ -158,7 +159,11 @@ pub(crate) async fn take(
                 let later = rest.split_off(rest.len().min(TOGETHER));
                 let some = std::mem::replace(&mut rest, later);
                 match request.how {
-                    TakeHow::Mending => took.events += writer.run(move |writer| writer.mend(&some)).await?,
+                    TakeHow::Mending => {
+                        let mended = writer.run(move |writer| writer.mend(&some)).await?;
+                        keep.mended.set(keep.mended.get() || mended > 0);
+                        took.events += mended;
+                    }
                     how => {
                         let taken = writer.run(move |writer| match how {
                             TakeHow::WithGaps => writer.take_over_gaps(&some),
@@ -221,11 +226,11 @@ fn refuse(took: &mut TookPack, why: String) {
 }
 
 /// Compares what is here with the point; makes derived things anew where that was found to be needed.
-pub(crate) async fn end(replica: &Replica, writer: &WriterHandle, keep: &Keep, directory: &Path) -> Result<Restored, Refusal> {
+pub(crate) async fn end(replica: &Replica, derived: &Derived<'_>, keep: &Keep, directory: &Path) -> Result<Restored, Refusal> {
     let damage = keep.damage.take();
-    if damage.derived || !damage.places.is_empty() {
+    if keep.mended.take() || damage.derived {
         // What was folded while something was damaged may lack it.
-        writer.run(Writer::rebuild).await?;
+        derived.rebuild().await?;
     }
     let same = whole::compare(replica, keep).await?;
     keep.same.set(None);

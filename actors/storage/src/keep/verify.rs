@@ -133,6 +133,7 @@ impl Look {
                     entity: Some(event.header.entity),
                     name: name.clone(),
                     lies: chunk.place,
+                    derived: false,
                 };
                 if !tell(found) {
                     return Ok(None);
@@ -150,9 +151,9 @@ impl Look {
         self.verified.views = counts.conversations + counts.files + counts.states;
         let unopened = snapshot.verify_views()?;
         drop(snapshot);
-        let does_not_open = |what| format!("the view of {what} does not open; it can be made anew from the events");
+        let unreadable = |what| format!("the view of {what} cannot be read; it can be made anew from the events");
         for (what, entity) in unopened {
-            if !self.view(does_not_open(what), entity, tell) {
+            if !self.view(unreadable(what), entity, tell) {
                 return Ok(());
             }
         }
@@ -194,7 +195,7 @@ impl Look {
                 self.is_ledger_wrong = true;
                 self.verified.damaged += 1;
                 let what = "what is known of the memory is not what the events make; it is made anew from them".to_owned();
-                if !tell(DamageFound { what, event: None, position: None, entity, name: None, lies: None }) {
+                if !tell(DamageFound { what, event: None, position: None, entity, name: None, lies: None, derived: true }) {
                     return Ok(());
                 }
             }
@@ -208,7 +209,7 @@ impl Look {
     fn view(&mut self, what: String, entity: [u8; 16], tell: &mut dyn FnMut(DamageFound) -> bool) -> bool {
         self.verified.damaged += 1;
         self.damage.derived = true;
-        tell(DamageFound { what, event: None, position: None, entity: Some(entity), name: None, lies: None })
+        tell(DamageFound { what, event: None, position: None, entity: Some(entity), name: None, lies: None, derived: true })
     }
 }
 
@@ -231,6 +232,7 @@ fn found(snapshot: &Snapshot<'_>, damaged: &Damaged) -> DamageFound {
         name: event.and_then(|event| name(snapshot, event.header.kind, &event.header.entity)),
         // Where in its file a row lies the database does not tell.
         lies: None,
+        derived: damaged.what == What::Index,
     }
 }
 

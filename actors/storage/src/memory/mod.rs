@@ -174,6 +174,11 @@ impl Memory {
         self.keep(ledger::Plan::default()).await
     }
 
+    /// Nobody brings the ledger up to date while this is held.
+    pub(crate) async fn hold(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.following.lock().await
+    }
+
     /// What clears off the disk what was erased.
     pub(crate) fn clearing(&self) -> &Clearing {
         &self.clearing

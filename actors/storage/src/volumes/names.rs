@@ -76,6 +76,8 @@ struct Known {
 /// finds nothing of one that has ended. No name of a branch has a `#`.
 fn key(file: &File) -> Option<String> {
     match &file.branch {
+        // All that said its name is damaged.
+        _ if file.path.is_empty() => None,
         None => Some(file.path.clone()),
         Some(on) => {
             let branch = path::branch_of(&file.path).ok()??;
@@ -165,6 +167,11 @@ impl Names {
         let mut count = 0;
         self.each(|_, file| count += u64::from(file.position != 0 && file.branch.is_none())).await?;
         Ok(count)
+    }
+
+    /// Forgets what is in memory: the views it was read from were made anew.
+    pub(crate) async fn renew(&self) {
+        self.index.lock().await.reach = Reach::Nothing;
     }
 
     /// Brings the names in memory up to the newest event.
@@ -325,7 +332,7 @@ impl Known {
 }
 
 impl Found {
-    /// `None` for a path on a branch that is none.
+    /// `None` for a path on a branch that is none, and for one that is lost.
     fn of(entity: [u8; 16], file: &File) -> Option<Found> {
         let File { length, position, changed, author, sequence, .. } = *file;
         Some(Found { key: key(file)?, entity, length, changed, author, sequence, there: position != 0 })

@@ -19,8 +19,13 @@ pub struct EraseArgs {
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
+    /// Make everything that is derived anew from the events: lists, indexes, the search index, what is known of the memory.
+    /// It needs no backup
+    #[arg(long, conflicts_with = "export")]
+    pub rebuild: bool,
+
     /// Put what is damaged back from the backup in this folder or place
-    #[arg(long, value_name = "FOLDER", conflicts_with = "export")]
+    #[arg(long, value_name = "BACKUP", conflicts_with = "export")]
     pub repair_from: Option<PathBuf>,
 
     /// Check this exported file instead, with no key and nothing running
