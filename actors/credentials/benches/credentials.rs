@@ -27,6 +27,10 @@ use ed25519_dalek::Signer as _;
 use serde_json::json;
 use support::{IN_PROCESS, Key, document, now, options, text, verifier};
 
+/// As in what ships.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ROUNDS: usize = 9;
 const ROUND: Duration = Duration::from_millis(100);
 

@@ -22,6 +22,19 @@ use crate::{
 /// How many credentials a presentation may have.
 pub const MAX_CREDENTIALS: usize = 16;
 
+/// The type of an object that holds a credential as a token, in its id.
+const ENVELOPE: &str = "EnvelopedVerifiableCredential";
+const ENVELOPED: &str = "data:application/vc+jwt,";
+
+/// A token as it stands among the credentials of a presentation.
+pub fn envelope(token: &str) -> Map<String, Value> {
+    let mut envelope = Map::new();
+    envelope.insert("@context".to_owned(), json!([CREDENTIALS_V2]));
+    envelope.insert("id".to_owned(), json!(format!("{ENVELOPED}{token}")));
+    envelope.insert("type".to_owned(), json!(ENVELOPE));
+    envelope
+}
+
 /// What the verifier has asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
@@ -130,12 +143,23 @@ impl Verifier<'_> {
             let Value::Object(credential) = credential else {
                 return refuse(Kind::Malformed, "a credential is not an object").map_err(at);
             };
-            let credential = self.credential_of(credential, &[]).map_err(at)?;
+            let credential = self.shown(credential).map_err(at)?;
             if about == About::Holder && credential.subject().map_err(at)? != proved.key.did() {
                 return refuse(Kind::WrongHolder, "it is not about the holder").map_err(at);
             }
             credentials.push(credential);
         }
         Ok(Presentation { holder: proved.key, credentials })
+    }
+
+    /// A credential of a presentation: a document, or a token in an envelope.
+    fn shown(&self, credential: &Map<String, Value>) -> Result<Credential> {
+        if !model::strings(credential, "type")?.iter().any(|name| name == ENVELOPE) {
+            return self.credential_of(credential, &[]);
+        }
+        match credential.get("id").and_then(Value::as_str).and_then(|id| id.strip_prefix(ENVELOPED)) {
+            Some(token) => self.token(token),
+            None => refuse(Kind::Unsupported, "its envelope does not hold a vc+jwt"),
+        }
     }
 }

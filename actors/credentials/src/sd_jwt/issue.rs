@@ -62,7 +62,7 @@ pub fn issue(what: &Issue<'_>, salts: &mut dyn FnMut() -> Result<Salt>, signer: 
     if what.disclosable.len() + what.decoys > MAX_DISCLOSURES {
         return refuse(Kind::CannotMake, format!("it may have at most {MAX_DISCLOSURES} disclosures and decoys"));
     }
-    if what.claims.get("issuer").or(what.claims.get("iss")).is_some_and(|issuer| !is_by(issuer, &signer.public_key())) {
+    if !is_by(what.claims, &signer.public_key()) {
         return refuse(Kind::CannotMake, "its issuer is not the one who signs");
     }
     let mut claims = Value::Object(what.claims.clone());
@@ -91,8 +91,13 @@ pub fn issue(what: &Issue<'_>, salts: &mut dyn FnMut() -> Result<Salt>, signer: 
     if text.len() > json::MAX_BYTES { refuse(Kind::TooLarge, "it would be too large to be read") } else { Ok(text) }
 }
 
-pub(crate) fn is_by(issuer: &Value, key: &PublicKey) -> bool {
-    issuer.as_str().or_else(|| issuer.get("id").and_then(Value::as_str)) == Some(key.did().as_str())
+/// Whether the issuer that the claims name, if they name one, is who has the key.
+pub(crate) fn is_by(claims: &Map<String, Value>, key: &PublicKey) -> bool {
+    let did = key.did();
+    ["issuer", "iss"].iter().filter_map(|name| claims.get(*name)).all(|issuer| {
+        let id = issuer.get("id").unwrap_or(issuer);
+        id.as_str() == Some(did.as_str())
+    })
 }
 
 /// The steps of a JSON Pointer.

@@ -53,7 +53,7 @@ impl Verifier<'_> {
         let payload = token.payload(&issuer)?;
         let claims = process(&payload, &disclosures)?;
         token::claims(&claims, self.now)?;
-        if claims.get("issuer").or(claims.get("iss")).is_some_and(|named| !is_by(named, &issuer)) {
+        if !is_by(&claims, &issuer) {
             return refuse(Kind::NotTheIssuersKey, "it is signed, but not by its issuer");
         }
         let holder = match (question, binding) {

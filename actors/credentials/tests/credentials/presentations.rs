@@ -2,8 +2,9 @@
 
 use credentials::{
     Kind, Options, Presentation, Purpose, Result, Suite, Verifier, issue,
-    presentation::{About, MAX_CREDENTIALS, Question, present},
+    presentation::{About, MAX_CREDENTIALS, Question, envelope, present},
     proofs,
+    token::{self, Algorithm},
 };
 use serde_json::{Map, Value, json};
 
@@ -110,6 +111,23 @@ fn what_is_shown_is_checked_as_everywhere() {
     assert_eq!(kind(refused), Kind::TooLarge);
     assert_eq!(kind(present(&[], &question(), Suite::Jcs, now(), &holder, IN_PROCESS)), Kind::CannotMake);
     assert_eq!(kind(check(&members(json!({ "type": "VerifiablePresentation" })))), Kind::Malformed);
+}
+
+#[test]
+fn a_token_is_shown_in_an_envelope() {
+    let [issuer, holder] = [1, 5].map(Key::new);
+    let token = token::issue(&document(&issuer, &holder.did()), Algorithm::EdDsa, &issuer).unwrap();
+    let show = |token: &str| present(&[envelope(token)], &question(), Suite::Jcs, now(), &holder, IN_PROCESS).unwrap();
+    let read = check(&show(&token)).unwrap();
+    assert_eq!(read.credentials()[0].issuer(), issuer.did());
+    let (before, signature) = token.rsplit_once('.').unwrap();
+    let flipped = format!("{before}.{}", signature.replacen(|c: char| c.is_ascii_uppercase(), "_", 1));
+    assert_eq!(kind(check(&show(&flipped))), Kind::BadSignature);
+    let stolen = token::issue(&document(&issuer, "did:example:other"), Algorithm::EdDsa, &issuer).unwrap();
+    assert_eq!(kind(check(&show(&stolen))), Kind::WrongHolder);
+    let other = with(&envelope(&token), "/id", json!(format!("data:application/vc+cose,{token}")));
+    let other = present(&[other], &question(), Suite::Jcs, now(), &holder, IN_PROCESS).unwrap();
+    assert_eq!(kind(check(&other)), Kind::Unsupported);
 }
 
 /// The contexts around a credential do not reach into it.

@@ -143,6 +143,7 @@ fn what_would_take_long_is_refused_before_it_begins() {
     assert!(lines(evidence(vec![bush(3), bush(3)])).is_ok());
     assert_eq!(kind(lines(evidence(vec![bush(12), bush(12)]))), Kind::TooComplex);
     assert!(lines(evidence(vec![bush(3); 8])).is_ok(), "each is cheap, and they do not hang together");
+    assert_eq!(kind(lines(evidence(vec![bush(6); 9]))), Kind::TooComplex, "each is cheap, and they are many");
     let tree = || json!({ "type": "urn:type:tree", "branch": vec![bush(3); 3] });
     assert_eq!(kind(lines(evidence(vec![tree(), tree()]))), Kind::TooComplex, "each is cheap, and they hang together");
     let many: Vec<Value> = (0..2_001).map(|n| json!(format!("text {n}"))).collect();
