@@ -130,3 +130,19 @@ fn both_suites_make_and_check_the_w3c_examples() {
         assert_eq!(kind(proofs::verify(&relabelled, created, IN_PROCESS)), Kind::BadSignature);
     }
 }
+
+/// All of Wycheproof's signatures of Ed25519: malleated, of another length, over another message, under odd keys.
+#[test]
+fn wycheproofs_verdicts_are_ours() {
+    let set = wycheproof::eddsa::TestSet::load(wycheproof::eddsa::TestName::Ed25519).unwrap();
+    let mut seen = 0;
+    for group in set.test_groups {
+        let key: [u8; 32] = group.key.pk.as_slice().try_into().unwrap();
+        for test in group.tests {
+            let holds = PublicKey::from_bytes(&key).and_then(|key| key.verify(&test.msg, &test.sig)).is_ok();
+            assert_eq!(holds, test.result == wycheproof::TestResult::Valid, "{} {}", test.tc_id, test.comment);
+            seen += 1;
+        }
+    }
+    assert!(seen >= 150, "{seen}");
+}
