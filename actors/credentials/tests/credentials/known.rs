@@ -3,7 +3,10 @@
 use std::{fs, path::Path};
 
 use credentials::{Kind, Moment, Options, PublicKey, Purpose, Signer as _, Suite, canonical, proofs};
+use curve25519_dalek::Scalar;
+use ed25519_dalek::{Signature, Verifier as _};
 use serde_json::Value;
+use sha2::{Digest as _, Sha512};
 
 use crate::support::{IN_PROCESS, Key, kind, members};
 
@@ -145,4 +148,20 @@ fn wycheproofs_verdicts_are_ours() {
         }
     }
     assert!(seen >= 150, "{seen}");
+}
+
+/// With the neutral element for R and S = k·a the equation holds for any message: whoever has the key could sign two messages
+/// with signatures that are no two. A lenient verifier takes it, and so would a batch.
+#[test]
+fn a_signature_with_a_small_r_is_refused() {
+    let key = Key::new(7);
+    let public = key.public_key();
+    let mut signature = [0; 64];
+    signature[0] = 1;
+    let hash = Sha512::new().chain_update(&signature[..32]).chain_update(public.as_bytes()).chain_update(b"message").finalize();
+    let k = Scalar::from_bytes_mod_order_wide(&hash.into());
+    signature[32..].copy_from_slice((k * key.bare().to_scalar()).as_bytes());
+    let lenient = key.bare().verifying_key().verify(b"message", &Signature::from_bytes(&signature));
+    assert!(lenient.is_ok(), "the equation holds");
+    assert_eq!(kind(public.verify(b"message", &signature)), Kind::BadSignature);
 }
