@@ -33,8 +33,11 @@ pub(crate) fn base() -> &'static str {
     UNDEFINED
 }
 
-/// A text of the document that must be in the result.
-pub(crate) struct Leaf(String);
+/// A text of the document that must be in the result, and the member that has it.
+pub(crate) struct Leaf {
+    member: String,
+    text: String,
+}
 
 /// The first net, and laying out the second: gives the texts that must be in the result.
 pub(crate) fn prepare(document: &mut Map<String, Value>) -> Result<Vec<Leaf>> {
@@ -89,7 +92,7 @@ fn context(value: &mut Value) -> Result<()> {
 fn language(value: &Value, leaves: &mut Vec<Leaf>) -> Result<()> {
     match value.as_str() {
         Some(tag) if !tag.bytes().any(|byte| byte.is_ascii_uppercase()) => {
-            leaves.push(Leaf(tag.to_owned()));
+            leaves.push(Leaf { member: "@language".to_owned(), text: tag.to_owned() });
             Ok(())
         }
         _ => refuse(Kind::Unsupported, "a language tag is not in lower case"),
@@ -121,7 +124,7 @@ fn one(name: &str, value: &mut Value, leaves: &mut Vec<Leaf>) -> Result<()> {
         // A type that is a plain word is found by the second net; one that is not must be an address as it stands.
         Value::String(text) if TERMS.contains(&name) && is_plain(text) => Ok(()),
         Value::String(text) => {
-            leaves.push(Leaf(text.clone()));
+            leaves.push(Leaf { member: name.to_owned(), text: text.clone() });
             Ok(())
         }
     }
@@ -136,7 +139,9 @@ pub(crate) fn check(dataset: &Dataset, leaves: &[Leaf]) -> Result<()> {
     let mut found: HashSet<&str> = HashSet::new();
     let mut json = Vec::new();
     for quad in dataset {
-        address(quad.predicate, &mut found)?;
+        if let Some(term) = quad.predicate.as_str().strip_prefix(UNDEFINED) {
+            return refuse(Kind::UndefinedTerm, format!("no context defines the member {}", short(term)));
+        }
         if let NamedOrBlankNodeRef::NamedNode(node) = quad.subject {
             address(node, &mut found)?;
         }
@@ -156,20 +161,20 @@ pub(crate) fn check(dataset: &Dataset, leaves: &[Leaf]) -> Result<()> {
             TermRef::BlankNode(_) => {}
         }
     }
-    for Leaf(text) in leaves {
+    for Leaf { member, text } in leaves {
         let within = || Value::from(text.as_str()).to_string();
         if !found.contains(text.as_str()) && !json.iter().any(|json| json.contains(&within())) {
-            return refuse(Kind::UndefinedTerm, format!("the text {:?} is not covered by the signature", short(text)));
+            return dropped(member, "what is said");
         }
     }
     Ok(())
 }
 
+/// Of what is undefined only the names of members are told: the others may be what somebody wrote.
 fn address<'a>(node: NamedNodeRef<'a>, found: &mut HashSet<&'a str>) -> Result<()> {
-    let address = node.as_str();
-    if let Some(term) = address.strip_prefix(UNDEFINED) {
-        return refuse(Kind::UndefinedTerm, format!("no context defines the term {:?}", short(term)));
+    if node.as_str().starts_with(UNDEFINED) {
+        return refuse(Kind::UndefinedTerm, "one of its types is defined by no context, or one of its ids is no address");
     }
-    found.insert(address);
+    found.insert(node.as_str());
     Ok(())
 }

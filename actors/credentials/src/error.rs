@@ -1,6 +1,7 @@
 //! Why something was refused, whose fault it is, and what to do about it.
 //!
-//! A refusal never carries what a person wrote into a credential, only names of members, ids of keys and places in lists.
+//! A refusal never carries what a person wrote into a credential, only names of members, ids of keys and of issuers,
+//! addresses of contexts, and places in lists.
 
 use std::fmt;
 

@@ -6,7 +6,7 @@ use std::fmt;
 
 use time::{Duration, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
-use crate::error::{Kind, Refused, Result, refuse, short};
+use crate::error::{Kind, Refused, Result, refuse};
 
 /// How far another computer's clock may be ahead of ours, in seconds: what it signed a moment ago counts already.
 pub const SKEW: i64 = 60;
@@ -42,7 +42,7 @@ impl Moment {
 
     /// Reads a `dateTimeStamp`. One without a time zone says no moment, and is refused.
     pub fn parse(text: &str) -> Result<Moment> {
-        let refused = || Refused::new(Kind::Malformed, format!("{} is no date with time and time zone", short(text)));
+        let refused = || Refused::new(Kind::Malformed, "it is no date with time and time zone");
         // RFC 3339 lets a space or small letters stand for `T` and `Z`; XML Schema does not.
         let bytes = text.as_bytes();
         let shaped = bytes.len() <= 40 && bytes.get(10) == Some(&b'T') && !bytes.contains(&b'z');

@@ -172,7 +172,20 @@ fn nothing_is_canonicalised_before_the_document_is_in_order() {
 fn refusals_say_what_to_do_and_quote_nothing() {
     let good = signed(&Key::new(1), Suite::Rdfc);
     let secret = "a-secret-word";
-    for pointer in ["/name", "/credentialSubject/description", "/credentialSubject/name/0/@value"] {
+    for pointer in [
+        "/name",
+        "/id",
+        "/validFrom",
+        "/issuer",
+        "/type/0",
+        "/credentialSubject/id",
+        "/credentialSubject/type",
+        "/credentialSubject/description",
+        "/credentialSubject/name/0/@value",
+        "/proof/created",
+        "/proof/proofValue",
+        "/proof/id",
+    ] {
         let refused = verify(&with(&good, pointer, Value::from(secret))).unwrap_err();
         assert!(!refused.to_string().contains(secret) && refused.advice().ends_with('.'), "{refused}");
     }
