@@ -188,13 +188,12 @@ pub struct Death {
 }
 
 impl Death {
-    /// Whether what it had in memory is what ended it: a file that leads nowhere (SIGBUS), a page that is none (SIGSEGV), or a
-    /// library that found it broken (SIGABRT).
+    /// Whether a file that leads nowhere (SIGBUS) or a page that is none (SIGSEGV) is what ended it. What has no memory left
+    /// ends otherwise (SIGABRT).
     pub fn is_fault(&self) -> bool {
-        const ABRT: i32 = 6;
         const BUS: i32 = 7;
         const SEGV: i32 = 11;
-        matches!(self.signal, Some(ABRT | BUS | SEGV))
+        matches!(self.signal, Some(BUS | SEGV))
     }
 }
 
