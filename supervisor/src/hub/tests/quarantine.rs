@@ -7,7 +7,7 @@ fn a_request_that_ends_its_worker_twice_is_not_tried_again() {
     let mut stage = Stage::new();
     for call in 1..=2 {
         stage.ask::<storage::Statistics>(CLI, some(Role::Storage), call);
-        stage.hub.gone(STORAGE, Death { generation: call as u32, exit: None, signal: Some(11) }, Blame::Work);
+        stage.hub.gone(STORAGE, Death { generation: call as u32, exit: None, signal: Some(6) }, Blame::Work);
         stage.hub.join(STORAGE, Generation(call as u32 + 1));
         stage.hub.ready(stage.now, STORAGE);
         stage.settle();
