@@ -75,7 +75,7 @@ impl Stage {
 
     /// One dies and another takes its place.
     fn replace(&mut self, place: Place, generation: u32, blame: Blame) {
-        self.hub.gone(place, Death { generation, exit: None, signal: Some(11) }, blame);
+        self.hub.gone(place, Death { generation, exit: None, signal: Some(6) }, blame);
         self.hub.join(place, Generation(generation + 1));
         self.hub.ready(self.now, place);
         self.settle();

@@ -93,3 +93,15 @@ fn nothing_is_remembered_of_a_secret() {
         assert_eq!(stage.refusal(CLI).1, Code::PeerDied);
     }
 }
+
+#[test]
+fn an_archive_that_dies_of_what_it_read_is_said_to_be_damaged() {
+    // SIGBUS and SIGSEGV; what dies otherwise, or is no archive, has only died.
+    for (signal, code) in [(7, Code::ArchiveDamaged), (11, Code::ArchiveDamaged), (6, Code::PeerDied), (9, Code::PeerDied)] {
+        let mut stage = Stage::new();
+        stage.ask::<storage::Statistics>(CLI, some(Role::Storage), 1);
+        stage.hub.gone(STORAGE, Death { generation: 1, exit: None, signal: Some(signal) }, Blame::Work);
+        stage.settle();
+        assert_eq!(stage.refusal(CLI), (CallId(1), code), "signal {signal}");
+    }
+}
