@@ -60,7 +60,7 @@ pub struct EventPack {
     /// Its last.
     #[n(3)]
     pub last: u64,
-    /// See [`Packed`](super::Packed).
+    /// A digest of the places in it that had a body. Another one means that something was erased since.
     #[cbor(n(4), with = "minicbor::bytes")]
     pub present: [u8; 16],
     /// Events in it.
