@@ -109,7 +109,8 @@ impl Taking<'_> {
     async fn all(&mut self, packs: Vec<At>, how: TakeHow) -> Outcome {
         let (mut left, mut how) = (packs, how);
         while !left.is_empty() {
-            let (before, mut later) = (self.sum.events, Vec::new());
+            let (before, over_gaps, mut later) = (self.sum.events, how == TakeHow::WithGaps, Vec::new());
+            let mut waits = 0;
             for (index, (folder, name)) in left.iter().enumerate() {
                 self.waiting.now(&format!("putting back: pack {} of {}", index + 1, left.len()));
                 match carry(self.session, self.place, folder, name, how).await? {
@@ -119,6 +120,7 @@ impl Taking<'_> {
                             how = TakeHow::WithGaps;
                         }
                         if took.waiting > 0 {
+                            waits += took.waiting;
                             later.push((*folder, *name));
                         } else {
                             self.sum.leave(took);
@@ -133,6 +135,12 @@ impl Taking<'_> {
             }
             left = later;
             if self.sum.events == before {
+                if over_gaps && waits > 0 {
+                    // It would be the same the next time. A backup that anybody could have changed must not keep this going.
+                    let why = "it belongs behind something that is not there".to_owned();
+                    self.sum.leave(TookPack { refused: waits, why, ..TookPack::default() });
+                    break;
+                }
                 how = TakeHow::WithGaps;
             }
         }
