@@ -2,20 +2,24 @@
 
 use super::*;
 
+/// What a turn was for.
+fn goal(turn: [u8; 16], words: &str) -> Body {
+    Body::Trace(Trace {
+        turn,
+        goal: words.to_owned(),
+        skill: String::new(),
+        model: String::new(),
+        steps: Vec::new(),
+        outcome: body::Outcome::Answered,
+        millis: 1,
+        tokens_in: 1,
+        tokens_out: 1,
+    })
+}
+
 #[test]
 fn what_belongs_to_one_turn_is_one_hit() {
     story(async |mut world| {
-        let goal = |turn| Trace {
-            turn,
-            goal: "Where do herons nest?".to_owned(),
-            skill: String::new(),
-            model: String::new(),
-            steps: Vec::new(),
-            outcome: body::Outcome::Answered,
-            millis: 1,
-            tokens_in: 1,
-            tokens_out: 1,
-        };
         world.begin(1, "Where do herons nest?").await;
         for turn in 1..=2 {
             for text in ["Where do herons nest?", "Herons nest in colonies, as herons do."] {
@@ -23,7 +27,7 @@ fn what_belongs_to_one_turn_is_one_hit() {
                 let said = body::Message { turn: [turn; 16], ..message(world.ids, text) };
                 world.keep(entity(1), Body::Message(said)).await;
             }
-            world.keep(entity(1), Body::Trace(goal([turn; 16]))).await;
+            world.keep(entity(1), goal([turn; 16], "Where do herons nest?")).await;
         }
         let hits = world.find("herons nest").await;
         assert_eq!(hits.len(), 2, "one for each turn: {hits:?}");
@@ -57,18 +61,7 @@ fn the_page_does_not_change_what_is_found() {
                 world.ids += 1;
                 world.keep(entity(number), Body::Message(body::Message { turn, ..message(world.ids, text) })).await;
             }
-            let goal = Trace {
-                turn,
-                goal: "loan".to_owned(),
-                skill: String::new(),
-                model: String::new(),
-                steps: Vec::new(),
-                outcome: body::Outcome::Answered,
-                millis: 1,
-                tokens_in: 1,
-                tokens_out: 1,
-            };
-            world.keep(entity(number), Body::Trace(goal)).await;
+            world.keep(entity(number), goal(turn, "loan")).await;
         }
         world.find("loan").await;
         let all = world.ask("loan", 0, MAX_HITS).await;
