@@ -90,7 +90,7 @@ fn ten_turns_become_an_entry_that_is_found_again_and_goes_with_its_conversation(
     assert!(found[0]["similarity"].as_f64().unwrap() > 0.8, "{found:#}");
     assert!(home.run(["memory", "query", "map", "of", "region"]).good().contains("Draw the map of region"));
     assert_eq!(memory(&home, &["query", "something else entirely"]), json!([]));
-    assert!(home.run(["memory", "show", "00"]).bad(3).contains("memory ls"));
+    assert!(home.run(["memory", "show", "00000000"]).bad(3).contains("memory ls"));
 
     // It is kept like everything: sealed, whole, and in the backup.
     assert_eq!(home.run(["--json", "verify"]).json()["damaged"], json!([]));

@@ -133,7 +133,7 @@ impl Making {
             }
         }
         let hash = hex(self.hasher.finalize().as_bytes());
-        self.line(&json!({ "events": self.exported.events, "files": self.exported.files, "blake3": hash }))?;
+        self.line(&last_line(self.exported.events, self.exported.files, &hash))?;
         Ok(self.exported)
     }
 
@@ -195,6 +195,11 @@ fn described_as(event: &Recorded, signature: &[u8; 64], what: &str) -> Value {
     let mut line = outside(&event.header, &event.id, signature);
     line[what] = json!(true);
     line
+}
+
+/// The last line: how much there was before it, and the hash of all of that.
+pub(super) fn last_line(events: u64, files: u64, hash: &str) -> Value {
+    json!({ "events": events, "files": files, "blake3": hash })
 }
 
 /// What a line says of an event whatever it says itself.
