@@ -62,6 +62,11 @@ impl ScriptedHttp {
         format!("http://{}/v1", self.address)
     }
 
+    /// Where it is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// What it was asked so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.asked.lock().expect("no thread has panicked").clone()

@@ -74,6 +74,9 @@ pub enum Remote {
     /// The connection ended or fell silent in the middle.
     #[error("hear the other side out: it broke off")]
     BrokeOff,
+    /// The value was replaced while it was read, so what came may be a mixture.
+    #[error("read one value to its end: another took its place meanwhile")]
+    Changed,
     /// It said what the protocol does not know.
     #[error("understand the other side: {0}")]
     Nonsense(String),

@@ -16,7 +16,7 @@ pub(crate) fn refusal(error: &StorageError) -> Refusal {
         StorageError::Remote(remote) => match remote {
             Remote::Unreachable => Code::RemoteUnreachable,
             Remote::Busy { .. } | Remote::Failed(_) => Code::RemoteBusy,
-            Remote::BrokeOff => Code::RemoteBroken,
+            Remote::BrokeOff | Remote::Changed => Code::RemoteBroken,
             Remote::Nonsense(_) => Code::RemoteNonsense,
         },
         StorageError::Ours(_) => Code::Internal,

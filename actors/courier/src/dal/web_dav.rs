@@ -6,11 +6,12 @@
 //!
 //! A `MOVE` or `DELETE` of a folder would take everything in it along, so each is asked for only where no folder was a
 //! moment before. Some servers remove the old value before they move the new one to its place: a reader in between finds
-//! none.
+//! none. And some answer with the length of the old value and the bytes of the new one (WsgiDAV 4.4.0 asks for the length
+//! of a file before it opens it), so what the server says of a value is compared before it is read and after.
 
-use backends::{Answer, Child, Cursor, Entry, Folders, Page, Path, Pieces, Refused, Storage, StorageError, Value, Walk};
+use backends::{Answer, Child, Cursor, Entry, Folders, Page, Path, Pieces, Refused, Remote, Storage, StorageError, Value, Walk};
 use bytes::Bytes;
-use opendal::{Buffer, ErrorKind, Metadata, services};
+use opendal::{Buffer, ErrorKind, Metadata, Operator, services};
 
 use super::{Operators, changed, errors::why, gather, stat};
 use crate::{BadTarget, Credential, Http, Target, read};
@@ -77,7 +78,15 @@ impl WebDav {
         let place = self.place(path);
         // Servers answer for a folder with a page about it.
         match stat(&self.operators.once, &place).await? {
-            Some(found) if found.is_file() => self.operators.read(&place).await,
+            Some(before) if before.is_file() => {
+                let Some(Value { length, pieces }) = self.operators.read(&place).await? else { return Ok(None) };
+                let operator = self.operators.once.clone();
+                let unchanged = Unchanged { pieces, left: length, operator, place, before };
+                if length == 0 {
+                    unchanged.check().await?;
+                }
+                Ok(Some(Value { length, pieces: Box::new(unchanged) }))
+            }
             _ => Ok(None),
         }
     }
@@ -110,7 +119,7 @@ impl WebDav {
         match self.operators.once.rename(&from, &to).await {
             Ok(()) => Ok(()),
             // An answer was lost after it was moved, and it is sent anew.
-            Err(error) if error.kind() == ErrorKind::NotFound => Err(backends::Remote::BrokeOff.into()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(Remote::BrokeOff.into()),
             Err(error) => Err(why(&error)),
         }
     }
@@ -132,6 +141,39 @@ impl WebDav {
             Some(found) if found.is_file() => self.operators.again.delete(&self.place(path)).await.map_err(|error| why(&error)),
             _ => Ok(()),
         }
+    }
+}
+
+/// A value whose last piece is given only if it is then what it was before it was read.
+struct Unchanged {
+    pieces: Box<dyn Pieces>,
+    left: u64,
+    operator: Operator,
+    place: String,
+    before: Metadata,
+}
+
+impl Unchanged {
+    async fn check(&self) -> Result<(), StorageError> {
+        // Not every server has tags.
+        let said = |of: &Metadata| (of.etag().map(str::to_owned), of.content_length(), of.last_modified());
+        match stat(&self.operator, &self.place).await? {
+            Some(after) if after.is_file() && said(&self.before) == said(&after) => Ok(()),
+            _ => Err(Remote::Changed.into()),
+        }
+    }
+}
+
+impl Pieces for Unchanged {
+    fn next(&mut self) -> Answer<'_, Option<Bytes>> {
+        Box::pin(async move {
+            let Some(piece) = self.pieces.next().await? else { return Ok(None) };
+            self.left = self.left.saturating_sub(piece.len() as u64);
+            if self.left == 0 {
+                self.check().await?;
+            }
+            Ok(Some(piece))
+        })
     }
 }
 
