@@ -15,6 +15,7 @@ use tantivy::{Directory as _, IndexWriter, ReloadPolicy, TantivyDocument, direct
 
 use super::{best::Best, *};
 
+mod power_cut;
 mod turns;
 
 /// How long anything is waited for before the test gives up.
