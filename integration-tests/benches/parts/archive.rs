@@ -27,6 +27,16 @@ pub fn large_content() {
     bench("blobs");
 }
 
+/// What the memory costs a start, by how much was ever done. What it measures no other crate can reach, so it stands among
+/// the tests of its room, where it is not run by itself.
+pub fn remembering() {
+    let figure = "memory::tests::figures::what_a_start_costs";
+    let mut command = cargo();
+    command.args(["test", "--quiet", "--release", "--ignore-rust-version", "--package", "storage", "--lib", figure]);
+    let done = command.args(["--", "--exact", "--ignored", "--nocapture"]).status();
+    assert!(done.is_ok_and(|status| status.success()), "the figures of the memory failed");
+}
+
 /// Builds and runs a bench as the whole workspace is built, so that nothing is compiled for it alone.
 fn bench(name: &str) {
     let large = if env::args().any(|word| word == "--large") { "1" } else { "0" };

@@ -39,5 +39,6 @@ pub const ALL: &[(&str, fn())] = &[
     ("archive: search", archive::finding),
     ("archive: CHUM", archive::comparing),
     ("archive: large content", archive::large_content),
+    ("archive: the memory's start", archive::remembering),
     ("sync", sync::measure),
 ];

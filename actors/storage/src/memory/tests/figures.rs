@@ -1,5 +1,5 @@
-//! What the memory costs a process, by how much was ever done. To be looked at, not to pass or fail:
-//! `cargo test --release -p storage --lib -- --ignored --nocapture what_a_start_costs`
+//! What the memory costs a process, by how much was ever done. To be looked at, not to pass or fail, by
+//! `cargo measure memory`.
 
 use std::{fs, time::Instant};
 
