@@ -11,7 +11,7 @@
 use ipc::event::{Clock, EventHeader};
 
 use crate::{
-    Draft, ReplicaError, Snapshot,
+    Draft, Recorded, ReplicaError, Snapshot,
     body::{self, Body, ERASURES, Erase},
     engine::Reading,
     log,
@@ -61,9 +61,14 @@ impl Batch<'_> {
             Some(id) => {
                 self.txn.put(Table::Tomb, &event_tomb(&id), &[])?;
                 let Some(position) = self.replica.position_of(self.txn.reading(), &id)? else { return Ok(()) };
-                let event = self.replica.event(self.txn.reading(), position)?;
-                if event.header.kind != body::ERASE && self.drop_body(position)? {
-                    self.dirty.insert(event.header.entity);
+                // One whose header cannot be read is still listed under its id and what it is about.
+                let event = log::readable(self.replica.event(self.txn.reading(), position))?;
+                let entity = match &event {
+                    Some(event) => Some(event.header.entity),
+                    None => self.replica.entity_of(self.txn.reading(), position)?,
+                };
+                if !self.is_erasure(event.as_ref(), position)? && self.drop_body(position)? {
+                    self.dirty.extend(entity);
                 }
             }
             None if erase.entity == ERASURES => {}
@@ -72,9 +77,10 @@ impl Batch<'_> {
                 let before = self.txn.get(Table::Tomb, &key)?.map(|until| log::position(until, "erasures")).transpose()?;
                 let until = erase.until.unwrap_or(u64::MAX).max(before.unwrap_or(0));
                 self.txn.put(Table::Tomb, &key, &until.to_be_bytes())?;
-                for position in self.replica.places_of(self.txn.reading(), &erase.entity)? {
-                    let header = self.replica.event(self.txn.reading(), position)?.header;
-                    if header.clock.0 <= until && header.kind != body::ERASE {
+                for (listed, position) in self.replica.clocks_of(self.txn.reading(), &erase.entity)? {
+                    let event = log::readable(self.replica.event(self.txn.reading(), position))?;
+                    let clock = event.as_ref().map_or(listed, Recorded::clock);
+                    if clock.0 <= until && !self.is_erasure(event.as_ref(), position)? {
                         self.drop_body(position)?;
                     }
                 }
@@ -83,6 +89,14 @@ impl Batch<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the event at a place is an erasure, which nothing erases.
+    fn is_erasure(&self, event: Option<&Recorded>, position: u64) -> Result<bool, ReplicaError> {
+        match event {
+            Some(event) => Ok(event.header.kind == body::ERASE),
+            None => self.replica.is_of_kind(self.txn.reading(), position, body::ERASE),
+        }
     }
 
     /// Removes what an event said; whether it said anything.
@@ -129,6 +143,17 @@ impl Snapshot<'_> {
             bodies += u64::from(self.txn.get(Table::Body, &position.to_be_bytes())?.is_some());
         }
         Ok(bodies)
+    }
+
+    /// How many events of an entity cannot be read though they still say something: their headers, their seals or what is
+    /// under these are damaged. They are erased like others.
+    pub fn unreadable_of(&self, entity: &[u8; 16]) -> Result<u64, ReplicaError> {
+        let mut unreadable = 0;
+        for position in self.replica.places_of(&*self.txn, entity)? {
+            let says = self.txn.get(Table::Body, &position.to_be_bytes())?.is_some();
+            unreadable += u64::from(says && log::readable(self.replica.record(&*self.txn, position))?.is_none());
+        }
+        Ok(unreadable)
     }
 
     /// Whether an event is erased, or will be when it comes.

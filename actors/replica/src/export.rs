@@ -47,9 +47,8 @@ impl Snapshot<'_> {
             let sequence = unsigned.get(&author).map_or(head.sequence, |first| first - 1);
             if sequence == head.sequence {
                 heads.push(AuthorHead { author, sequence, clock: head.clock, id: head.id });
-            } else if sequence > 0 {
-                let event = self.by_sequence(&author, sequence)?.ok_or(Damage::Record("numbers"))?;
-                heads.push(AuthorHead { author, sequence, clock: event.header.clock, id: event.id });
+            } else if let Some(event) = self.last_whole(&author, sequence)? {
+                heads.push(AuthorHead { author, sequence: event.header.sequence, clock: event.header.clock, id: event.id });
             }
         }
         Ok(heads)
@@ -137,6 +136,23 @@ impl Snapshot<'_> {
         self.replica.event(&*self.txn, log::position(value, "numbers")?).map(Some)
     }
 
+    /// An author's last event up to a number that is what was written.
+    fn last_whole(&self, author: &[u8; 32], upto: u64) -> Result<Option<Recorded>, ReplicaError> {
+        for sequence in (1..=upto).rev() {
+            if let Some(event) = log::readable(self.by_sequence(author, sequence))?.flatten()
+                && self.is_listed(&event)?
+            {
+                return Ok(Some(event));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether an event is listed under its id: its header is what was written. One that is not is given to nobody.
+    pub(crate) fn is_listed(&self, event: &Recorded) -> Result<bool, ReplicaError> {
+        Ok(self.replica.position_of(&*self.txn, &event.id)? == Some(event.position))
+    }
+
     fn unsigned_places(&self) -> Result<BTreeSet<u64>, ReplicaError> {
         all(&*self.txn, Table::Unsigned)?.map(|row| log::position(row?.0, "unsigned events")).collect()
     }
@@ -145,10 +161,27 @@ impl Snapshot<'_> {
     fn first_unsigned(&self) -> Result<BTreeMap<[u8; 32], u64>, ReplicaError> {
         let mut first = BTreeMap::new();
         for position in self.unsigned_places()? {
-            let header = self.replica.event(&*self.txn, position)?.header;
-            let least = first.entry(header.author).or_insert(header.sequence);
-            *least = header.sequence.min(*least);
+            let (author, sequence) = match log::readable(self.replica.event(&*self.txn, position))? {
+                Some(event) if self.is_listed(&event)? => (event.header.author, event.header.sequence),
+                _ => self.number_of(position)?,
+            };
+            let least = first.entry(author).or_insert(sequence);
+            *least = sequence.min(*least);
         }
         Ok(first)
+    }
+
+    /// Whose event is at a place and which of them, by the index of numbers. It looks through all, which is done only for a
+    /// damaged event.
+    fn number_of(&self, position: u64) -> Result<([u8; 32], u64), ReplicaError> {
+        for row in all(&*self.txn, Table::Sequence)? {
+            let (key, place) = row?;
+            if place == position.to_be_bytes()
+                && let Some((author, _)) = key.split_first_chunk::<32>()
+            {
+                return Ok((*author, log::position(key, "numbers")?));
+            }
+        }
+        Err(Damage::Record("numbers").into())
     }
 }

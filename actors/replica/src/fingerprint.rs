@@ -55,12 +55,12 @@ impl Snapshot<'_> {
         for row in all(txn, Table::Message)? {
             let key = row?.0;
             let conversation = key.get(..16).ok_or(Damage::Record("messages"))?;
-            digest.row("message", &[conversation, &self.id_at(log::position(key, "messages")?)?]);
+            digest.row("message", &[conversation, &self.id_of_whole(log::position(key, "messages")?)?]);
         }
         for row in all(txn, Table::File)? {
             let (entity, bytes) = row?;
             let File { path, length, position, changed, author, sequence: _, branch } = self.open(FILES, entity, bytes)?;
-            let content = if position == 0 { [0; 32] } else { self.id_at(position)? };
+            let content = if position == 0 { [0; 32] } else { self.id_of_whole(position)? };
             let numbers = [length, changed].map(u64::to_le_bytes);
             digest.row("file", &[entity, path.as_bytes(), &content, numbers.as_flattened(), &author]);
             if let Some(OnBranch { generation, over }) = branch {
@@ -90,7 +90,7 @@ impl Snapshot<'_> {
         }
         let mut unknown: Vec<[u8; 32]> = Vec::new();
         for row in all(txn, Table::Unknown)? {
-            unknown.push(self.id_at(log::position(row?.0, "unknown events")?)?);
+            unknown.push(self.id_of_whole(log::position(row?.0, "unknown events")?)?);
         }
         unknown.sort_unstable();
         unknown.iter().for_each(|id| digest.row("unknown", &[id]));
@@ -106,7 +106,7 @@ impl Snapshot<'_> {
         views::open(&self.replica.keys, name, entity.try_into().map_err(|_| Damage::Record(name))?, bytes)
     }
 
-    fn id_at(&self, position: u64) -> Result<[u8; 32], ReplicaError> {
+    fn id_of_whole(&self, position: u64) -> Result<[u8; 32], ReplicaError> {
         Ok(self.replica.event(&*self.txn, position)?.id)
     }
 }

@@ -38,12 +38,17 @@ impl Replica {
 }
 
 impl Snapshot<'_> {
-    /// The place of the newest event and its id; `None` in an empty store.
+    /// The place of the newest event and its id; `None` in an empty store. Of one that is damaged it is what its bytes make,
+    /// which is another as soon as it is mended.
     pub fn newest_event(&self) -> Result<Option<(u64, [u8; 32])>, ReplicaError> {
         let last = self.txn.range_back(Table::Event, Bound::Unbounded, Bound::Unbounded)?.next().transpose()?;
-        let Some((key, _)) = last else { return Ok(None) };
-        let position = log::position(key, "events")?;
-        Ok(Some((position, self.replica.event(&*self.txn, position)?.id)))
+        let Some((key, value)) = last else { return Ok(None) };
+        Ok(Some((log::position(key, "events")?, log::id_of(value))))
+    }
+
+    /// The id of the event at a place, as its bytes make it: see [`Snapshot::newest_event`]. `None` if there is none.
+    pub fn id_at(&self, position: u64) -> Result<Option<[u8; 32]>, ReplicaError> {
+        Ok(self.txn.get(Table::Event, &position.to_be_bytes())?.map(log::id_of))
     }
 
     /// The event at a place with what it says; `None` if there is none or it was erased.

@@ -5,9 +5,9 @@
 use std::{collections::BTreeMap, ops::Bound};
 
 use crate::{
-    AuthorHead, Damage, Page, Recorded, Replica, ReplicaError, Snapshot,
-    engine::{all, prefix, prefix_back},
-    log::{hex, position},
+    AuthorHead, Damage, Recorded, Replica, ReplicaError, Snapshot,
+    engine::{Row, all, prefix, prefix_back},
+    log::{self, hex, position},
     tables::Table,
     write::Head,
 };
@@ -30,6 +30,19 @@ pub struct Listed {
     pub event: Recorded,
     /// Bytes of its sealed body; `None` if it was erased.
     pub sealed: Option<u64>,
+}
+
+/// Some events and how their bodies lie on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedPage {
+    /// Those that can be read.
+    pub items: Vec<Listed>,
+    /// How many were passed over because their headers cannot be read.
+    pub damaged: usize,
+    /// The place of the last that was looked at.
+    pub last: Option<u64>,
+    /// There are more.
+    pub more: bool,
 }
 
 /// A table and its room.
@@ -79,7 +92,7 @@ pub struct Beginning {
 impl Snapshot<'_> {
     /// Events, newest first by their place, before a place if that is not 0. Those of one entity come by their clocks, and
     /// `before` is then how many to leave out.
-    pub fn listed(&self, which: Which, before: u64, limit: usize) -> Result<Page<Listed>, ReplicaError> {
+    pub fn listed(&self, which: Which, before: u64, limit: usize) -> Result<ListedPage, ReplicaError> {
         let upper = if before == 0 { u64::MAX } else { before.saturating_sub(1) }.to_be_bytes();
         let (rows, what, skip) = match which {
             Which::All => (self.txn.range_back(Table::Event, Bound::Unbounded, Bound::Included(&upper))?, "events", 0),
@@ -98,25 +111,37 @@ impl Snapshot<'_> {
         }
         let more = positions.len() > limit;
         positions.truncate(limit);
-        let events = positions.into_iter().map(|position| self.listed_as(self.replica.event(&*self.txn, position)?));
-        Ok(Page { items: events.collect::<Result<_, _>>()?, more })
+        let mut page = ListedPage { items: Vec::new(), damaged: 0, last: positions.last().copied(), more };
+        for position in positions {
+            match log::readable(self.replica.event(&*self.txn, position))? {
+                Some(event) => page.items.push(self.listed_as(event)?),
+                None => page.damaged += 1,
+            }
+        }
+        Ok(page)
     }
 
-    /// Events of a kind after a place, the oldest first.
+    /// Events of a kind after a place, the oldest first, without those whose headers cannot be read.
     pub fn of_kind(&self, kind: u16, after: u64, limit: usize) -> Result<Vec<Listed>, ReplicaError> {
         let key = |position: u64| [&kind.to_be_bytes()[..], &position.to_be_bytes()].concat();
         let (from, to) = (key(after), key(u64::MAX));
-        let rows = self.txn.range(Table::Kind, Bound::Excluded(&from), Bound::Included(&to))?.take(limit);
-        rows.map(|row| self.listed_as(self.replica.event(&*self.txn, position(row?.0, "kinds")?)?)).collect()
+        let rows = self.txn.range(Table::Kind, Bound::Excluded(&from), Bound::Included(&to))?;
+        let listed = |row: Row<'_>| self.listed_at(position(row?.0, "kinds")?);
+        rows.map(listed).filter_map(Result::transpose).take(limit).collect()
     }
 
-    /// The events of an entity, by their clocks.
+    /// The events of an entity, by their clocks, without those whose headers cannot be read.
     pub fn of_entity<'s>(
         &'s self,
         entity: &[u8; 16],
     ) -> Result<impl Iterator<Item = Result<Listed, ReplicaError>> + use<'s>, ReplicaError> {
         let rows = prefix(&*self.txn, Table::Entity, entity)?;
-        Ok(rows.map(|row| self.listed_as(self.replica.event(&*self.txn, position(row?.0, "entities")?)?)))
+        Ok(rows.map(|row| self.listed_at(position(row?.0, "entities")?)).filter_map(Result::transpose))
+    }
+
+    /// The event at a place, unless its header cannot be read.
+    fn listed_at(&self, position: u64) -> Result<Option<Listed>, ReplicaError> {
+        log::readable(self.replica.event(&*self.txn, position))?.map(|event| self.listed_as(event)).transpose()
     }
 
     /// Ids of events that begin with these lower-case hexadecimal digits, at most `limit`.
@@ -186,14 +211,15 @@ impl Snapshot<'_> {
     }
 
     /// Adds up events after a place by their kinds, at most `limit` of them; the place of the last one, if there was one.
-    /// A store is added up in several steps so that no snapshot is held for long.
+    /// A store is added up in several steps so that no snapshot is held for long. What cannot be read has no kind and is left out.
     pub fn add_up(&self, after: u64, limit: usize, sizes: &mut BTreeMap<u16, KindSize>) -> Result<Option<u64>, ReplicaError> {
         let from = after.saturating_add(1).to_be_bytes();
         let mut last = None;
         for row in self.txn.range(Table::Event, Bound::Included(&from), Bound::Unbounded)?.take(limit) {
             let (key, value) = row?;
             let position = position(key, "events")?;
-            let event = Recorded::read(position, value)?;
+            last = Some(position);
+            let Some(event) = log::readable(Recorded::read(position, value))? else { continue };
             let size = sizes.entry(event.header.kind).or_default();
             size.events += 1;
             size.unsigned += u64::from(event.signature.is_none());
@@ -204,7 +230,6 @@ impl Snapshot<'_> {
                 }
                 None => size.erased += 1,
             }
-            last = Some(position);
         }
         Ok(last)
     }

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::{
     Damage, Replica, ReplicaError,
     body::Body,
-    engine::{Reading, prefix},
+    engine::{Reading, all, prefix},
     sealed,
     tables::Table,
     write::HEAD,
@@ -36,6 +36,21 @@ pub struct Record {
     pub body: Body,
 }
 
+/// Some of the log, as whoever walks it finds it.
+///
+/// An event whose header cannot be read stops nobody: its place is named and the walk goes on behind it. Whoever keeps a
+/// cursor puts it to `last`. What is made of the log then lacks that event until an intact copy is put back
+/// ([`crate::Writer::mend`]), after which whatever is derived must be made anew, whatever its cursor says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Walked {
+    /// The events that can be read, oldest first.
+    pub events: Vec<Recorded>,
+    /// Places of those that cannot be, which [`crate::Snapshot::verify`] names.
+    pub damaged: Vec<u64>,
+    /// The last place that was looked at; `None` where there are no more.
+    pub last: Option<u64>,
+}
+
 const SIGNATURE_LEN: usize = 64;
 const UNSIGNED: u8 = 0;
 const SIGNED: u8 = 1;
@@ -52,6 +67,11 @@ pub(crate) fn value(header: &[u8], signature: Option<&[u8; 64]>) -> Vec<u8> {
 /// The header's bytes of a value.
 pub(crate) fn header_bytes(value: &[u8]) -> Option<&[u8]> {
     value.get(1 + SIGNATURE_LEN..)
+}
+
+/// The id that a value's header makes, be it what was written or not.
+pub(crate) fn id_of(value: &[u8]) -> [u8; 32] {
+    *blake3::hash(header_bytes(value).unwrap_or_default()).as_bytes()
 }
 
 /// Whether a value says that it has a signature.
@@ -80,6 +100,15 @@ impl Recorded {
 /// Lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What was read; nothing where it is damaged, which `verify` names.
+pub(crate) fn readable<T>(read: Result<T, ReplicaError>) -> Result<Option<T>, ReplicaError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(ReplicaError::Damaged(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The place that a key ends with.
@@ -118,6 +147,49 @@ impl Replica {
             events.push(Recorded::read(self::position(key, "events")?, value)?);
         }
         Ok(events)
+    }
+
+    /// Events after a place, oldest first, and the places of those that cannot be read.
+    pub(crate) fn walk(&self, txn: &dyn Reading, after: u64, limit: usize) -> Result<Walked, ReplicaError> {
+        let from = after.saturating_add(1).to_be_bytes();
+        let mut walked = Walked::default();
+        for row in txn.range(Table::Event, Bound::Included(&from), Bound::Unbounded)?.take(limit) {
+            let (key, value) = row?;
+            let position = self::position(key, "events")?;
+            walked.last = Some(position);
+            match readable(Recorded::read(position, value))? {
+                Some(event) => walked.events.push(event),
+                None => walked.damaged.push(position),
+            }
+        }
+        Ok(walked)
+    }
+
+    /// What the index of an entity tells of its events, by clock: the clock and the place of each. It is there where a
+    /// header cannot be read.
+    pub(crate) fn clocks_of(&self, txn: &dyn Reading, entity: &[u8; 16]) -> Result<Vec<(Clock, u64)>, ReplicaError> {
+        let read = |key: &[u8]| {
+            let clock = key.get(16..)?.first_chunk::<8>()?;
+            Some((Clock(u64::from_be_bytes(*clock)), position(key, "entities").ok()?))
+        };
+        prefix(txn, Table::Entity, entity)?.map(|row| Ok(read(row?.0).ok_or(Damage::Record("entities"))?)).collect()
+    }
+
+    /// What the event at a place is about, though its header cannot be read. It looks through all, which is done only for a
+    /// damaged one.
+    pub(crate) fn entity_of(&self, txn: &dyn Reading, position: u64) -> Result<Option<[u8; 16]>, ReplicaError> {
+        for row in all(txn, Table::Entity)? {
+            let key = row?.0;
+            if key.ends_with(&position.to_be_bytes()) {
+                return Ok(key.first_chunk::<16>().copied());
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the index of a kind has the event at a place, which its header may not tell any more.
+    pub(crate) fn is_of_kind(&self, txn: &dyn Reading, position: u64, kind: u16) -> Result<bool, ReplicaError> {
+        Ok(txn.get(Table::Kind, &[&kind.to_be_bytes()[..], &position.to_be_bytes()].concat())?.is_some())
     }
 
     /// The places of an entity's events, by clock.

@@ -3,7 +3,7 @@
 use std::ops::Bound;
 
 use crate::{
-    Damage, Record, Recorded, Replica, ReplicaError,
+    Damage, Record, Recorded, Replica, ReplicaError, Walked,
     body::{Body, Content},
     engine::{Reading, Row, all, prefix, prefix_back},
     fold::{CONVERSATIONS, FILES},
@@ -84,7 +84,7 @@ impl Snapshot<'_> {
     }
 
     /// Messages of a conversation that were said about this time, oldest first: `limit` at most until then, and `limit` after
-    /// it. Erased ones are left out.
+    /// it. Erased ones are left out, and those that cannot be read.
     pub fn messages_near(&self, id: &[u8; 16], clock: u64, limit: usize) -> Result<Vec<Record>, ReplicaError> {
         let then = [&id[..], &clock.saturating_add(1).to_be_bytes()].concat();
         let last = [&id[..], &[u8::MAX; 32]].concat();
@@ -95,11 +95,11 @@ impl Snapshot<'_> {
         for row in self.txn.range(Table::Message, Bound::Included(&then), Bound::Included(&last))?.take(limit) {
             places.push(place(row)?);
         }
-        let records = places.into_iter().map(|place| self.replica.record(&*self.txn, place));
-        records.filter_map(Result::transpose).collect()
+        let record = |place| log::readable(self.replica.record(&*self.txn, place)).map(Option::flatten);
+        places.into_iter().map(record).filter_map(Result::transpose).collect()
     }
 
-    /// The newest events of a kind, newest first.
+    /// The newest events of a kind, newest first, without those that cannot be read.
     pub fn newest(&self, kind: u16, limit: usize) -> Result<Vec<Record>, ReplicaError> {
         let mut records = Vec::new();
         for row in prefix_back(&*self.txn, Table::Kind, &kind.to_be_bytes())? {
@@ -107,7 +107,7 @@ impl Snapshot<'_> {
                 break;
             }
             let position = log::position(row?.0, "kinds")?;
-            records.extend(self.replica.record(&*self.txn, position)?);
+            records.extend(log::readable(self.replica.record(&*self.txn, position))?.flatten());
         }
         Ok(records)
     }
@@ -189,9 +189,25 @@ impl Snapshot<'_> {
         Ok(Page { items: files, more })
     }
 
-    /// Events after a place, oldest first.
+    /// Events after a place, oldest first; an error where one of them cannot be read. Whoever follows the log walks it, see
+    /// [`Snapshot::walk`].
     pub fn after(&self, position: u64, limit: usize) -> Result<Vec<Recorded>, ReplicaError> {
         self.replica.after(&*self.txn, position, limit)
+    }
+
+    /// Events after a place, oldest first, with those passed over that cannot be read: one damaged header stops nobody.
+    pub fn walk(&self, after: u64, limit: usize) -> Result<Walked, ReplicaError> {
+        self.replica.walk(&*self.txn, after, limit)
+    }
+
+    /// Whether the event at a place still says something: it was not erased. What it says need not be readable.
+    pub fn has_body(&self, position: u64) -> Result<bool, ReplicaError> {
+        Ok(self.txn.get(Table::Body, &position.to_be_bytes())?.is_some())
+    }
+
+    /// Whether the event at a place is about this. The index tells, also of one whose header cannot be read.
+    pub fn is_about(&self, position: u64, entity: &[u8; 16]) -> Result<bool, ReplicaError> {
+        Ok(self.replica.places_of(&*self.txn, entity)?.contains(&position))
     }
 
     /// The event with this id.
@@ -200,7 +216,7 @@ impl Snapshot<'_> {
     }
 
     /// Headers of this device's events that have no signature yet, oldest first. What it wrote under a key it has no
-    /// longer stays unsigned.
+    /// longer stays unsigned. So does what is no longer what was written: a signature would make it look as if it were.
     pub fn unsigned(&self, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, ReplicaError> {
         let mut headers = Vec::new();
         for row in all(&*self.txn, Table::Unsigned)? {
@@ -209,9 +225,11 @@ impl Snapshot<'_> {
             }
             let key = row?.0;
             let value = self.txn.get(Table::Event, key)?.ok_or(Damage::Record("events"))?;
-            let bytes = log::header_bytes(value).ok_or(Damage::Record("events"))?;
-            if bytes.get(AUTHOR..AUTHOR + 32) == Some(&self.replica.keys.device[..]) {
-                headers.push((log::position(key, "unsigned events")?, bytes.to_vec()));
+            let position = log::position(key, "unsigned events")?;
+            let bytes = log::header_bytes(value).unwrap_or_default();
+            let is_ours = bytes.get(AUTHOR..AUTHOR + 32) == Some(&self.replica.keys.device[..]);
+            if is_ours && self.replica.position_of(&*self.txn, blake3::hash(bytes).as_bytes())? == Some(position) {
+                headers.push((position, bytes.to_vec()));
             }
         }
         Ok(headers)

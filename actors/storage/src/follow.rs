@@ -38,10 +38,10 @@ async fn changes(replica: &Replica, writer: &WriterHandle, request: Follow, repl
         // Subscribed before reading, so that nothing falls between the two.
         let mut live = writer.follow();
         loop {
-            let events = replica.snapshot().and_then(|snapshot| snapshot.after(seen, PAGE)).map_err(|error| refusal(&error))?;
-            let Some(last) = events.last() else { break };
-            seen = last.position;
-            for event in &events {
+            let walked = replica.snapshot().and_then(|snapshot| snapshot.walk(seen, PAGE)).map_err(|error| refusal(&error))?;
+            let Some(last) = walked.last else { break };
+            seen = last;
+            for event in &walked.events {
                 let change =
                     Change { position: event.position, kind: event.header.kind, entity: event.header.entity, event: event.id };
                 if !reply.send(&change).await? {

@@ -59,8 +59,8 @@ pub(crate) fn list(replica: &Replica, request: ListObjects) -> Result<Objects, R
         replica.snapshot().and_then(|snapshot| snapshot.listed(which, request.next, limit)).map_err(|error| refusal(&error))?;
     let next = match which {
         // Those of one thing come by their clocks, so their place says nothing about what comes next.
-        Which::Entity(_) => Some(request.next + page.items.len() as u64),
-        _ => page.items.last().map(|listed| listed.event.position),
+        Which::Entity(_) => Some(request.next + (page.items.len() + page.damaged) as u64),
+        _ => page.last,
     };
     Ok(Objects { items: page.items.iter().map(object).collect(), next: next.filter(|_| page.more) })
 }

@@ -376,8 +376,10 @@ impl Replica {
         *after = *last;
         let mut blobs = Vec::new();
         for position in positions {
-            // One that was erased says nothing any more.
-            if let Some(record) = self.record(&*txn, position)? {
+            // One that was erased says nothing any more, be its header readable or not.
+            if txn.get(Table::Body, &position.to_be_bytes())?.is_some()
+                && let Some(record) = self.record(&*txn, position)?
+            {
                 blobs.extend(record.body.blob().cloned());
             }
         }

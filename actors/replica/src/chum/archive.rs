@@ -10,7 +10,12 @@ use super::{
     records::{Author, Head, Id, Link},
     side::{BadParcel, Side, SideError, Taken},
 };
-use crate::{Form, Recorded, Replica, ReplicaError, Snapshot, Unfit, parcel};
+use crate::{
+    Form, Recorded, Replica, ReplicaError, Snapshot, Unfit,
+    engine::Row,
+    log::{position, readable},
+    parcel,
+};
 
 /// The first byte of a carried body says in which form the rest is.
 const OPEN: u8 = 1;
@@ -72,8 +77,11 @@ impl<I: Intake> Side for Archive<'_, I> {
         let snapshot = self.snapshot()?;
         let mut links = Vec::new();
         for sequence in (after.saturating_add(1)..=upto).take(limit) {
-            let Some(event) = snapshot.by_sequence(author, sequence).map_err(failed)? else { break };
-            if event.signature.is_none() {
+            // A chain ends before an event that is not what was written, as before one that is not here: what comes after it
+            // waits until it is mended, and the other side is told that there is less than the heads say.
+            let event = readable(snapshot.by_sequence(author, sequence)).map_err(failed)?.flatten();
+            let Some(event) = event else { break };
+            if event.signature.is_none() || !snapshot.is_listed(&event).map_err(failed)? {
                 break;
             }
             links.push(Link { sequence, clock: event.header.clock.0, id: event.id });
@@ -95,7 +103,7 @@ impl<I: Intake> Side for Archive<'_, I> {
         let snapshot = self.snapshot()?;
         ids.iter()
             .map(|id| {
-                let event = snapshot.event(id).map_err(failed)?;
+                let event = whole(&snapshot, id).map_err(failed)?;
                 Ok(event.filter(|event| event.signature.is_some()).map(|event| event.header.encode()))
             })
             .collect()
@@ -105,7 +113,7 @@ impl<I: Intake> Side for Archive<'_, I> {
         let snapshot = self.snapshot()?;
         let (mut found, mut total) = (Vec::new(), 0);
         for id in ids {
-            let event = snapshot.event(id).map_err(failed)?;
+            let event = whole(&snapshot, id).map_err(failed)?;
             let parcel = event.map(|event| pack(&snapshot, &event, self.form)).transpose()?.flatten();
             total += parcel.as_ref().map_or(0, Parcel::weight);
             if total > budget && !found.is_empty() {
@@ -126,6 +134,11 @@ impl<I: Intake> Side for Archive<'_, I> {
     fn reached(&mut self, _: &[Head]) -> Result<(), SideError> {
         Ok(())
     }
+}
+
+/// The event with this id, if it is still what was written.
+fn whole(snapshot: &Snapshot<'_>, id: &Id) -> Result<Option<Recorded>, ReplicaError> {
+    Ok(readable(snapshot.event(id))?.flatten().filter(|event| event.id == *id))
 }
 
 pub(crate) fn unpack(found: Parcel) -> parcel::Parcel {
@@ -160,11 +173,12 @@ pub(crate) fn failed(error: ReplicaError) -> SideError {
 }
 
 impl Snapshot<'_> {
-    /// The newest events of an entity before a clock, newest first.
+    /// The newest events of an entity before a clock, newest first, without those whose headers cannot be read.
     pub fn newest_of(&self, entity: &[u8; 16], before: Clock, limit: usize) -> Result<Vec<Recorded>, ReplicaError> {
         use std::ops::Bound;
         let (from, to) = (entity.to_vec(), [&entity[..], &before.0.to_be_bytes()].concat());
         let rows = self.txn.range_back(crate::tables::Table::Entity, Bound::Included(&from), Bound::Excluded(&to))?;
-        rows.take(limit).map(|row| self.replica.event(&*self.txn, crate::log::position(row?.0, "entities")?)).collect()
+        let event = |row: Row<'_>| readable(self.replica.event(&*self.txn, position(row?.0, "entities")?));
+        rows.map(event).filter_map(Result::transpose).take(limit).collect()
     }
 }

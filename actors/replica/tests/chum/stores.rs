@@ -1,6 +1,6 @@
 //! Two real archives on disk, opened again after each cut.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use ipc::event::SIGNING_TAG;
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use replica::{
     Draft, Form, Replica, StoreKeys, Writer,
     body::{Author, Body, Message, Part, Status, Title},
-    chum::{Archive, Side},
+    chum::{Archive, Progress, Side},
 };
 
 use crate::line::{Line, end, once};
@@ -114,6 +114,59 @@ fn two_archives_fold_the_same() {
         assert!(line.bytes() <= 400, "{} bytes", line.bytes());
         let id = other.archive(form).entity(&[entity; 16], u64::MAX, 1).unwrap();
         assert_eq!(id, one.archive(form).entity(&[entity; 16], u64::MAX, 1).unwrap());
+    }
+}
+
+/// Flips a bit of a header in the file, wherever a version of its page lies.
+fn flip(directory: &Path, header: &[u8], at: usize) {
+    let path = directory.join("data.mdb");
+    let mut bytes = fs::read(&path).unwrap();
+    let places: Vec<usize> = (0..=bytes.len() - header.len()).filter(|&from| bytes[from..].starts_with(header)).collect();
+    assert!(!places.is_empty(), "the header lies in the file");
+    places.into_iter().for_each(|from| bytes[from + at] ^= 4);
+    fs::write(path, bytes).unwrap();
+}
+
+/// A header whose version, or the number of whose heads, or whose kind is not what was written: the first two cannot be
+/// read, the last can.
+#[test]
+fn a_damaged_event_is_not_sent_and_what_lacks_it_is_not_called_equal() {
+    for at in [0, 151, 97] {
+        let (first, second, third) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (copies, header) = {
+            let mut one = Store::open(first.path(), 1);
+            let mut two = Store::open(second.path(), 2);
+            one.begin(1);
+            two.begin(2);
+            for number in 0..5 {
+                one.say(1, format!("{number} by the first"));
+                two.say(2, format!("{number} by the second"));
+            }
+            one.sign();
+            two.sign();
+            sync(&mut one, &mut two, Form::Sealed);
+            let snapshot = one.replica.snapshot().unwrap();
+            let own = snapshot.by_sequence(&one.replica.device(), 4).unwrap().unwrap();
+            (snapshot.parcels(&[own.id], usize::MAX, Form::Sealed).unwrap(), own.header)
+        };
+        flip(first.path(), &header.encode(), at);
+        let mut one = Store::open(first.path(), 1);
+        let mut three = Store::open(third.path(), 3);
+        for form in [Form::Sealed, Form::Open] {
+            let line = sync(&mut one, &mut three, form);
+            assert!(line.is_finished());
+            let stalled = Progress::Stalled { author: one.replica.device() };
+            assert!(line.ends[1].news.contains(&stalled), "at {at}: {:?}", line.ends[1].news);
+            // What comes before it of its author, and all of the other.
+            assert_eq!(three.events(), 3 + 6, "at {at}");
+            assert_ne!(three.archive(form).heads().unwrap(), one.archive(form).heads().unwrap());
+            let asked = [*blake3::hash(&header.encode()).as_bytes()];
+            assert_eq!(one.archive(form).headers(&asked).unwrap(), [None]);
+            assert_eq!(one.archive(form).parcels(&asked, usize::MAX).unwrap(), [None]);
+        }
+        assert_eq!(one.writer.mend(&copies).unwrap(), 1);
+        sync(&mut one, &mut three, Form::Sealed);
+        assert_eq!((three.events(), three.fingerprint()), (12, one.fingerprint()));
     }
 }
 

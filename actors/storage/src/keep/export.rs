@@ -107,10 +107,15 @@ impl Making {
             let (mut lines, mut blobs) = (Vec::new(), Vec::new());
             let replica = self.replica.clone();
             let snapshot = replica.snapshot()?;
-            let events = snapshot.after(after, SLICE)?;
-            let Some(last) = events.last() else { break };
-            after = last.position;
-            for event in events.iter().filter(|event| self.only.is_none_or(|only| only == event.header.entity)) {
+            let walked = snapshot.walk(after, SLICE)?;
+            let Some(last) = walked.last else { break };
+            after = last;
+            // Nothing can be said of an event without its header; that there is one is counted.
+            for place in &walked.damaged {
+                let is_wanted = self.only.map_or(Ok(true), |only| snapshot.is_about(*place, &only))?;
+                self.exported.damaged += u64::from(is_wanted);
+            }
+            for event in walked.events.iter().filter(|event| self.only.is_none_or(|only| only == event.header.entity)) {
                 let Some(signature) = event.signature else { continue };
                 let (line, blob) = match snapshot.said(event) {
                     Ok(said) => described(event, &signature, said.as_ref()),

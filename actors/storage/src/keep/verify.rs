@@ -111,7 +111,9 @@ impl Look {
             if bad.contains(&position) {
                 continue;
             }
-            let Some(event) = snapshot.after(position - 1, 1)?.pop().filter(|event| event.position == position) else { continue };
+            let Some(event) = snapshot.walk(position - 1, 1)?.events.pop().filter(|event| event.position == position) else {
+                continue;
+            };
             self.verified.unsigned += u64::from(event.signature.is_none());
             if matches!(event.header.kind, body::ATTACHMENT | body::FILE)
                 && let Some(record) = snapshot.record(position)?

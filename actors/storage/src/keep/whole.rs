@@ -44,11 +44,12 @@ pub(super) fn lacking(replica: &Replica, missing_before: u64) -> Result<Lacking,
     let (mut after, mut seen) = (0, HashSet::new());
     loop {
         let snapshot = replica.snapshot()?;
-        let events = snapshot.after(after, SLICE)?;
-        let Some(last) = events.last() else { return Ok(lacking) };
-        after = last.position;
+        // What cannot be read `verify` names.
+        let walked = snapshot.walk(after, SLICE)?;
+        let Some(last) = walked.last else { return Ok(lacking) };
+        after = last;
         let mut blobs = Vec::new();
-        for event in events.iter().filter(|event| matches!(event.header.kind, body::ATTACHMENT | body::FILE)) {
+        for event in walked.events.iter().filter(|event| matches!(event.header.kind, body::ATTACHMENT | body::FILE)) {
             match snapshot.record(event.position) {
                 Ok(record) => blobs.extend(record.and_then(|record| record.body.blob().cloned())),
                 // `verify` names it.

@@ -183,7 +183,8 @@ impl Plan {
 
     /// Of a conversation, of its memory, or of one event of either: what it is about is brought up to date, whatever it is.
     fn take_erasure(&mut self, snapshot: &Snapshot<'_>, erase: &Erase, position: u64) -> Result<(), ReplicaError> {
-        let of_event = erase.event.map(|id| snapshot.event(&id)).transpose()?.flatten().map(|event| event.header.entity);
+        let of_event = erase.event.map(|id| talk::event(snapshot, &id)).transpose()?.flatten();
+        let of_event = of_event.map(|event| event.header.entity);
         for entity in BTreeSet::from_iter([erase.entity].into_iter().chain(of_event)) {
             self.changed(snapshot, &entity, position)?;
             if let Some((conversation, _)) = rows::talk_of(snapshot, &entity)? {

@@ -184,7 +184,7 @@ fn bundled(snapshot: &Snapshot<'_>, kept: &Entry, id: &Id) -> Result<Option<Bund
 
 /// A trace, as an entry made of it alone would be.
 fn trace(snapshot: &Snapshot<'_>, conversation: &Id, id: &EventId) -> Result<Option<Experience>, ReplicaError> {
-    match (talk::read(snapshot, id)?, snapshot.event(id)?) {
+    match (talk::read(snapshot, id)?, talk::event(snapshot, id)?) {
         (Some(Body::Trace(trace)), Some(event)) => Ok(Some(experience::make(conversation, &[(event, trace)]))),
         _ => Ok(None),
     }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use replica::{
-    Listed, ReplicaError, Snapshot,
+    Listed, Recorded, ReplicaError, Snapshot,
     body::{self, Body, Experience, TraceId, memory_of},
 };
 
@@ -138,7 +138,7 @@ fn taint(snapshot: &Snapshot<'_>, made: &Experience, erased: Option<u64>) -> Res
     let mut others = Vec::with_capacity(made.traces.len());
     for TraceId(trace) in &made.traces {
         let with_others = match erased {
-            Some(until) => snapshot.event(trace)?.is_some_and(|event| event.header.clock.0 <= until),
+            Some(until) => event(snapshot, trace)?.is_some_and(|event| event.header.clock.0 <= until),
             None => false,
         };
         if !with_others && !snapshot.is_event_erased(trace)? {
@@ -146,6 +146,15 @@ fn taint(snapshot: &Snapshot<'_>, made: &Experience, erased: Option<u64>) -> Res
         }
     }
     Ok((others.len() < made.traces.len()).then_some(others))
+}
+
+/// The event with this id; `None` if it is not here, or damaged, which is for others to name.
+pub(super) fn event(snapshot: &Snapshot<'_>, id: &EventId) -> Result<Option<Recorded>, ReplicaError> {
+    match snapshot.event(id) {
+        Ok(event) => Ok(event),
+        Err(ReplicaError::Damaged(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// What an event says; `None` if it is erased, not here, or damaged, which is for others to name.

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use replica::{Recorded, Replica, ReplicaError};
+use replica::{Replica, ReplicaError};
 use tantivy::{
     Index, IndexWriter, ReloadPolicy, TantivyError,
     collector::DocSetCollector,
@@ -270,11 +270,8 @@ impl Indexer {
             Some(payload) => Reached::read(&payload).ok_or(Failed::Other)?,
             None => Reached::default(),
         };
-        if reached.position > 0 {
-            let before = self.replica.snapshot()?.after(reached.position - 1, 1)?;
-            if before.first().map(|event| (event.position, event.id)) != Some((reached.position, reached.event)) {
-                return Err(Failed::Other);
-            }
+        if reached.position > 0 && self.replica.snapshot()?.id_at(reached.position)? != Some(reached.event) {
+            return Err(Failed::Other);
         }
         Ok((index, fields, reached))
     }
@@ -307,7 +304,7 @@ fn take_in(
     let begun = Instant::now();
     let (mut documents, mut bytes, mut checks) = (0, 0, HashSet::new());
     loop {
-        let (events, changes) = read(replica, &open.fields, open.reached.position)?;
+        let (reached, changes) = read(replica, &open.fields, open.reached.position)?;
         for change in changes {
             match change {
                 Change::Put { slot, again, document, bytes: length } => {
@@ -322,10 +319,8 @@ fn take_in(
                 Change::Check { entity } => drop(checks.insert(entity)),
             }
         }
-        let end = events.is_empty();
-        if let Some(last) = events.last() {
-            open.reached = Reached { position: last.position, event: last.id };
-        }
+        let end = reached.is_none();
+        open.reached = reached.unwrap_or(open.reached);
         if (end && progress.borrow().position != open.reached.position) || documents >= COMMIT_DOCUMENTS || bytes >= COMMIT_BYTES
         {
             commit(open, progress)?;
@@ -346,12 +341,15 @@ fn take_in(
     }
 }
 
-/// The next events and what they do to the index, in one short snapshot.
-fn read(replica: &Replica, fields: &Fields, after: u64) -> Result<(Vec<Recorded>, Vec<Change>), Failed> {
+/// How far the next events reach and what they do to the index, in one short snapshot; nothing if there are no more.
+///
+/// What cannot be read is passed over. When it is mended another index is made, and if it is the last that was reached,
+/// its id tells that even by itself.
+fn read(replica: &Replica, fields: &Fields, after: u64) -> Result<(Option<Reached>, Vec<Change>), Failed> {
     let snapshot = replica.snapshot()?;
-    let mut events = snapshot.after(after, READ_EVENTS)?;
-    let (mut changes, mut bytes, mut taken) = (Vec::new(), 0, 0);
-    for event in &events {
+    let walked = snapshot.walk(after, READ_EVENTS)?;
+    let (mut last, mut changes, mut bytes) = (walked.last, Vec::new(), 0);
+    for event in &walked.events {
         let changed = || index::change(fields, &snapshot, event, snapshot.record(event.position)?.as_ref());
         match changed() {
             Ok(change) => changes.extend(change),
@@ -360,13 +358,14 @@ fn read(replica: &Replica, fields: &Fields, after: u64) -> Result<(Vec<Recorded>
             Err(error) => return Err(error.into()),
         }
         bytes += event.header.body_len as usize;
-        taken += 1;
         if bytes >= READ_BYTES {
+            last = Some(event.position);
             break;
         }
     }
-    events.truncate(taken);
-    Ok((events, changes))
+    let Some(position) = last else { return Ok((None, changes)) };
+    let event = snapshot.id_at(position)?.unwrap_or_default();
+    Ok((Some(Reached { position, event }), changes))
 }
 
 fn commit(open: &mut Open, progress: &watch::Sender<Progress>) -> Result<(), Failed> {
@@ -397,7 +396,7 @@ fn forget(
             let columns = searcher.segment_reader(address.segment_ord).fast_fields();
             let (kind, position) = (columns.u64("kind")?.first(address.doc_id), columns.u64("position")?.first(address.doc_id));
             let (Some(kind), Some(position)) = (kind, position) else { continue };
-            if replica.snapshot()?.record(position)?.is_none() {
+            if !replica.snapshot()?.has_body(position)? {
                 open.writer.delete_term(index::in_slot(&open.fields, &index::slot_of(kind, position, entity)));
                 gone = true;
             }

@@ -186,10 +186,10 @@ fn turn_of(snapshot: &Snapshot<'_>, entity: [u8; 16], body: &body::Body) -> Resu
         body::Body::Trace(trace) => trace.turn,
         // A title is made of the first question, until somebody gives another.
         body::Body::Conversation(_) | body::Body::Title(_) => {
-            let first = snapshot.messages(&entity, 0, 1, usize::MAX)?.items.pop();
-            match first.map(|record| record.body) {
-                Some(body::Body::Message(message)) => message.turn,
-                _ => return Ok(None),
+            match snapshot.messages(&entity, 0, 1, usize::MAX).map(|mut page| page.items.pop().map(|record| record.body)) {
+                Ok(Some(body::Body::Message(message))) => message.turn,
+                Ok(_) | Err(ReplicaError::Damaged(_)) => return Ok(None),
+                Err(error) => return Err(error),
             }
         }
         _ => return Ok(None),

@@ -13,7 +13,7 @@ use std::{
 
 use ipc::Refusal;
 use replica::{
-    File, Record, Recorded, Replica,
+    File, Record, Recorded, Replica, ReplicaError,
     body::{self, Body},
 };
 use tokio::sync::Mutex;
@@ -180,12 +180,17 @@ impl Names {
             self.build(index).await?;
         }
         while let Reach::Upto(seen) = index.reach {
-            let events =
-                self.replica.snapshot().and_then(|snapshot| snapshot.after(seen, SLICE)).map_err(|error| refusal(&error))?;
-            let Some(last) = events.last() else { return Ok(()) };
-            let seen = last.position;
-            for event in &events {
-                self.take_in(index, event)?;
+            let walked =
+                self.replica.snapshot().and_then(|snapshot| snapshot.walk(seen, SLICE)).map_err(|error| refusal(&error))?;
+            let Some(seen) = walked.last else { return Ok(()) };
+            let mut told = walked.damaged.is_empty();
+            for event in &walked.events {
+                told &= self.take_in(index, event)?;
+            }
+            if !told {
+                // What an event says no more stands in the views that were made of it when it was written.
+                self.build(index).await?;
+                continue;
             }
             index.reach = if index.bytes > self.most { index.give_up() } else { Reach::Upto(seen) };
             tokio::task::yield_now().await;
@@ -216,15 +221,15 @@ impl Names {
         Ok(())
     }
 
-    /// Takes in one event: how the file it is about, or that it erases, stands now.
-    fn take_in(&self, index: &mut Index, event: &Recorded) -> Result<(), Refusal> {
+    /// Takes in one event: how the file it is about, or that it erases, stands now. Whether it told what that is.
+    fn take_in(&self, index: &mut Index, event: &Recorded) -> Result<bool, Refusal> {
         let entity = match event.header.kind {
             body::FILE | body::FILE_REMOVED => event.header.entity,
             body::ERASE => match self.erased_by(event)? {
                 Some(entity) => entity,
-                None => return Ok(()),
+                None => return Ok(false),
             },
-            _ => return Ok(()),
+            _ => return Ok(true),
         };
         match self.replica.snapshot().and_then(|snapshot| snapshot.file_view(&entity)).map_err(|error| refusal(&error))? {
             Some(file) => {
@@ -239,15 +244,16 @@ impl Names {
                 gone.iter().for_each(|path| index.remove(path));
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// What an erasure is about; `None` if it says nothing any more.
+    /// What an erasure is about; `None` if it cannot be read.
     fn erased_by(&self, event: &Recorded) -> Result<Option<[u8; 16]>, Refusal> {
         let record = self.replica.snapshot().and_then(|snapshot| snapshot.record(event.position));
-        match record.map_err(|error| refusal(&error))? {
-            Some(Record { body: Body::Erase(erase), .. }) => Ok(Some(erase.entity)),
-            _ => Ok(None),
+        match record {
+            Ok(Some(Record { body: Body::Erase(erase), .. })) => Ok(Some(erase.entity)),
+            Ok(_) | Err(ReplicaError::Damaged(_)) => Ok(None),
+            Err(error) => Err(refusal(&error)),
         }
     }
 

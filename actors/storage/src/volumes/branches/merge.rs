@@ -112,14 +112,20 @@ pub(super) fn newest(snapshot: &Snapshot<'_>) -> Result<u64, Refusal> {
 pub(super) fn written_since(replica: &Replica, mut seen: u64, volume: &str) -> Result<bool, ReplicaError> {
     let snapshot = replica.snapshot()?;
     loop {
-        let events = snapshot.after(seen, SLICE)?;
-        let Some(last) = events.last() else { return Ok(false) };
-        seen = last.position;
-        for event in events {
-            if matches!(event.header.kind, body::FILE | body::FILE_REMOVED | body::BRANCH | body::ERASE)
-                && snapshot.record(event.position)?.is_none_or(|record| is_about(&record.body, volume))
-            {
-                return Ok(true);
+        let walked = snapshot.walk(seen, SLICE)?;
+        let Some(last) = walked.last else { return Ok(false) };
+        seen = last;
+        // What cannot be read may be about it.
+        if !walked.damaged.is_empty() {
+            return Ok(true);
+        }
+        for event in walked.events {
+            if matches!(event.header.kind, body::FILE | body::FILE_REMOVED | body::BRANCH | body::ERASE) {
+                match snapshot.record(event.position) {
+                    Ok(Some(record)) if !is_about(&record.body, volume) => {}
+                    Ok(_) | Err(ReplicaError::Damaged(_)) => return Ok(true),
+                    Err(error) => return Err(error),
+                }
             }
         }
     }
