@@ -34,8 +34,13 @@ pub enum EraseWhat {
 pub struct Erased {
     /// Events that said something and say nothing now.
     pub events: u64,
+    /// Of those, events that could not be read any more: they are damaged, and gone with the rest.
+    pub damaged: u64,
     /// Chunks of large content that nothing else had.
     pub chunks: u64,
+    /// Something else is damaged that may name the same large content, so that all of it stays, sealed, until that is put
+    /// right.
+    pub chunks_stay: bool,
 }
 
 /// Look at everything: every id, signature, place in a chain, key, seal and digest, every view, every chunk.

@@ -37,13 +37,26 @@ pub async fn erase(session: &Session, common: &Common, args: EraseArgs) -> Outco
         let mut waiting = Waiting::begin(&format!("erasing {}", line(&name)));
         let erased = session.client.call(&Erase { what }).await;
         waiting.end();
-        let Erased { events, chunks } = erased?;
+        let Erased { events, damaged, chunks, chunks_stay } = erased?;
         if !common.json {
             let event = if events == 1 { "entry says" } else { "entries say" };
             let large = if chunks == 0 { String::new() } else { format!(", and {chunks} chunks of large content are gone") };
             words::say(&format!("{}: erased; {events} {event} nothing any more{large}.", line(&name)))?;
+            if damaged > 0 {
+                tell(&format!(
+                    "{damaged} of them could not be read any more, being damaged; the key they were sealed under is gone."
+                ));
+            }
+            if chunks_stay {
+                tell(
+                    "Large content stays on the disk, sealed, because something damaged may name it too; \
+                     `lamos verify` names that, and after it is put right what nothing names goes by itself.",
+                );
+            }
         }
-        report.push(json!({ "erased": name, "events": events, "chunks": chunks }));
+        report.push(json!({
+            "erased": name, "events": events, "damaged": damaged, "chunks": chunks, "chunks_stay": chunks_stay,
+        }));
     }
     if common.json {
         return Ok(words::json(&Value::Array(report))?);

@@ -18,7 +18,7 @@ use ipc::{
     id::ConversationId,
     messages::storage::{Erase, EraseWhat, Erased},
 };
-use replica::{Draft, Replica, Snapshot, body, engine::Overwritten};
+use replica::{Draft, Replica, ReplicaError, Snapshot, body, engine::Overwritten};
 
 use crate::{
     contents,
@@ -58,8 +58,8 @@ pub(crate) async fn erase(
         drafts.push(Draft::erase_entity(remembered, None));
         entities.push(remembered);
     }
-    let count = |snapshot: Snapshot<'_>| entities.iter().map(|entity| snapshot.bodies_of(entity)).sum::<Result<u64, _>>();
-    let events = replica.snapshot().and_then(count).map_err(|error| refusal(&error))?;
+    let (events, damaged) =
+        replica.snapshot().and_then(|snapshot| count(&snapshot, &entities)).map_err(|error| refusal(&error))?;
     let clearing = memory.clearing();
     clearing.begin().map_err(|error| refusal(&error.into()))?;
     writer.append_all(drafts, Vec::new()).await?;
@@ -67,10 +67,25 @@ pub(crate) async fn erase(
     if let Err(refusal) = memory.let_go(entity).await {
         tracing::warn!(code = ?refusal.code, "the memory lists what was erased until it has followed");
     }
-    let chunks = contents::collect_now(replica, writer).await?;
-    clearing.overwrite(writer);
-    tracing::info!(events, chunks, "erased");
-    Ok(Erased { events, chunks })
+    // What cannot be read may name any chunk. What was erased opens none any more, but these are not removed then.
+    let (chunks, chunks_stay) = match contents::collect_now(replica, writer).await {
+        Ok(chunks) => (chunks, false),
+        Err(refusal) if refusal.code == Code::ArchiveDamaged => (0, true),
+        Err(refusal) => return Err(refusal),
+    };
+    clearing.overwrite(writer, if chunks_stay { Mark::Stays } else { Mark::Goes });
+    tracing::info!(events, damaged, chunks, chunks_stay, "erased");
+    Ok(Erased { events, damaged, chunks, chunks_stay })
+}
+
+/// How many events of these things say something, and how many of those cannot be read.
+fn count(snapshot: &Snapshot<'_>, entities: &[[u8; 16]]) -> Result<(u64, u64), ReplicaError> {
+    let (mut events, mut damaged) = (0, 0);
+    for entity in entities {
+        events += snapshot.bodies_of(entity)?;
+        damaged += snapshot.unreadable_of(entity)?;
+    }
+    Ok((events, damaged))
 }
 
 type ErasureOf = Option<([u8; 16], Draft)>;
@@ -133,6 +148,15 @@ async fn overwrite(writer: &WriterHandle) -> Result<u64, Refusal> {
     }
 }
 
+/// Whether the mark goes when free pages are overwritten.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// All is done.
+    Goes,
+    /// Content could not be collected; the next process tries again.
+    Stays,
+}
+
 /// Clearing away what was erased, as far as it lies on this disk.
 #[derive(Clone)]
 pub(crate) struct Clearing {
@@ -159,7 +183,7 @@ impl Clearing {
             let (clearing, replica, writer) = (self.clone(), replica.clone(), writer.clone());
             actix::spawn(async move {
                 match contents::collect_now(&replica, &writer).await {
-                    Ok(_) => clearing.overwrite(&writer),
+                    Ok(_) => clearing.overwrite(&writer, Mark::Goes),
                     Err(refusal) => tracing::warn!(code = ?refusal.code, "what was erased is not cleared away yet"),
                 }
             });
@@ -167,13 +191,13 @@ impl Clearing {
     }
 
     /// Overwrites what lies on free pages, when the writing thread has done what waits for it.
-    pub(crate) fn overwrite(&self, writer: &WriterHandle) {
+    pub(crate) fn overwrite(&self, writer: &WriterHandle, mark: Mark) {
         let (clearing, writer, erasures) = (self.clone(), writer.clone(), self.erasures.get());
         actix::spawn(async move {
             match overwrite(&writer).await {
                 Ok(bytes) => {
                     tracing::info!(bytes, "free pages were overwritten");
-                    if clearing.erasures.get() == erasures {
+                    if mark == Mark::Goes && clearing.erasures.get() == erasures {
                         // Where it stays, it is done once more.
                         let _ = fs::remove_file(&clearing.mark);
                     }

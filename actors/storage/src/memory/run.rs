@@ -10,7 +10,7 @@ use super::{
     JOBS, Job, Memory, PoisonError, Sight, Step,
     numbers::{EVERY, FIRST},
 };
-use crate::errors::refusal;
+use crate::{errors::refusal, keep::erase::Mark};
 
 /// Steps of a job in one run: many times what a year leaves to be done.
 const STEPS: usize = 10_000;
@@ -56,7 +56,7 @@ pub(super) async fn once(memory: &Memory, name: &'static str, job: Job) -> Resul
     if erases {
         // So that nothing of it is left in the ledger when the disk is cleared.
         memory.follow().await?;
-        memory.clearing.overwrite(&memory.writer);
+        memory.clearing.overwrite(&memory.writer, Mark::Goes);
     }
     // What is refused was erased a moment ago, or is kept in other words that an older program found; either way a step of
     // which nothing is kept would be planned again as it was.
