@@ -60,6 +60,12 @@ pub(crate) async fn run(service: Service, events: Events) {
     let (restoring, signer) = (Rc::downgrade(&service), service.signer.clone());
     let busy = move || restoring.upgrade().is_none_or(|service| service.keep.is_restoring());
     memory::hourly(&service.memory, busy, Rc::new(move || signer.kept()));
+    let mending = Rc::downgrade(&service);
+    actix::spawn(async move {
+        if let Some(service) = mending.upgrade() {
+            restore::go_on(&service.derived(), &service.directory).await;
+        }
+    });
     ipc::endpoint::serve(events, move |incoming| {
         let service = Rc::clone(&handler);
         async move { service.answer(incoming).await }
@@ -275,7 +281,7 @@ impl Service {
             }
             Ok(Request::TakePack(request)) => {
                 let mut reply = incoming.reply::<wire::TakePack>();
-                let result = restore::take(replica, writer, &self.keep, request, &mut reply).await;
+                let result = restore::take(replica, writer, &self.keep, &self.directory, request, &mut reply).await;
                 reply.finish(result);
             }
             Ok(Request::EndRestore(_)) => {

@@ -1,7 +1,8 @@
 //! Putting a backup back: everything into an archive that has nothing, or what is damaged into one that has it.
 //!
 //! A mark in the directory says that a restoring was begun and has not ended, so that one that was cut off can go on though
-//! the archive is not empty any more.
+//! the archive is not empty any more. Another says that damaged events were put back and that what is derived does not know
+//! it yet: who follows the log has passed over them, and comes back to them only by being made to begin again.
 
 use std::{fs, io, path::Path};
 
@@ -24,6 +25,9 @@ use crate::{errors::refusal, writer::WriterHandle};
 
 /// In the directory of the archive while a restoring is not done.
 const MARK: &str = "restoring";
+
+/// In the directory of the archive from before the first damaged event is put back until all that is derived was made anew.
+const MENDING: &str = "mending";
 
 /// Events of a pack that are taken in one transaction.
 const TOGETHER: usize = 1024;
@@ -126,9 +130,35 @@ fn begin(replica: &Replica, directory: &Path) -> Result<bool, Refusal> {
             ),
         ));
     }
-    fs::File::create(&mark).and_then(|mark| mark.sync_all()).map_err(cannot)?;
-    fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(cannot)?;
+    set_mark(directory, MARK).map_err(cannot)?;
     Ok(false)
+}
+
+fn set_mark(directory: &Path, name: &str) -> io::Result<()> {
+    fs::File::create(directory.join(name))?.sync_all()?;
+    fs::File::open(directory)?.sync_all()
+}
+
+fn drop_mark(directory: &Path, name: &str) -> io::Result<()> {
+    match fs::remove_file(directory.join(name)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Makes anew what is derived where a process before this one put damaged events back and ended before it could.
+pub(crate) async fn go_on(derived: &Derived<'_>, directory: &Path) {
+    if !directory.join(MENDING).exists() {
+        return;
+    }
+    match derived.rebuild().await {
+        Ok(()) => match drop_mark(directory, MENDING) {
+            Ok(()) => tracing::info!("what was derived before damaged events were put back was made anew"),
+            // It is done once more at the next start.
+            Err(error) => tracing::warn!(%error, "the mark of what was put back stays"),
+        },
+        Err(refusal) => tracing::warn!(code = ?refusal.code, "what was put back is not in what is derived yet"),
+    }
 }
 
 /// Takes a pack in.
@@ -136,6 +166,7 @@ pub(crate) async fn take(
     replica: &Replica,
     writer: &WriterHandle,
     keep: &Keep,
+    directory: &Path,
     request: TakePack,
     reply: &mut Reply<TakePack>,
 ) -> Result<TookPack, Refusal> {
@@ -154,6 +185,9 @@ pub(crate) async fn take(
     match inside {
         Err(bad) => took.bad = Some(bad.to_string()),
         Ok(Inside::Events(parcels)) => {
+            if request.how == TakeHow::Mending {
+                set_mark(directory, MENDING).map_err(|error| refusal(&error.into()))?;
+            }
             let mut rest = parcels;
             while !rest.is_empty() {
                 let later = rest.split_off(rest.len().min(TOGETHER));
@@ -232,6 +266,7 @@ pub(crate) async fn end(replica: &Replica, derived: &Derived<'_>, keep: &Keep, d
         // What was folded while something was damaged may lack it.
         derived.rebuild().await?;
     }
+    drop_mark(directory, MENDING).map_err(|error| refusal(&error.into()))?;
     let same = whole::compare(replica, keep).await?;
     keep.same.set(None);
     let point = keep.point.take();
@@ -244,10 +279,7 @@ pub(crate) async fn end(replica: &Replica, derived: &Derived<'_>, keep: &Keep, d
         Ok((events, conversations, lacking))
     })
     .await?;
-    match fs::remove_file(directory.join(MARK)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(refusal(&error.into())),
-        _ => {}
-    }
+    drop_mark(directory, MARK).map_err(|error| refusal(&error.into()))?;
     let (missing, gaps, damaged_chunks) =
         lacking.map_or_else(Default::default, |lacking| (lacking.missing, lacking.gaps, lacking.damaged_chunks));
     Ok(Restored { same, events, conversations, missing, gaps, damaged_chunks })
