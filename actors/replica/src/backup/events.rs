@@ -98,6 +98,10 @@ impl Snapshot<'_> {
         let read = Recorded::read(position, value).ok().filter(|event| event.header.encode() == bytes);
         let Some(event) = read else { return damaged("its header cannot be read") };
         if event.signature.is_none() {
+            // It will never get one, and what comes after it must not wait for that.
+            if !self.is_listed(&event)? {
+                return damaged("its header is not what its id was made of");
+            }
             return match self.txn.get(Table::Unsigned, &position.to_be_bytes())? {
                 Some(_) => Ok(Look::Unsigned { ours: event.header.author == self.replica.keys.device }),
                 None => damaged("its signature is gone"),
