@@ -7,6 +7,8 @@ pub(crate) mod history;
 pub(crate) mod names;
 mod path;
 mod rights;
+#[cfg(test)]
+mod tests;
 pub(crate) mod walk;
 
 use std::ops::Bound;
@@ -42,17 +44,27 @@ pub(crate) async fn write(
     reply: &mut Reply<WriteFile>,
 ) -> Result<Appended, Refusal> {
     let path = admit(reply.source().0, Act::Write, &request.path)?;
-    let (spot, branch) = place(replica, path)?;
+    let (spot, branch) = place(replica, path, To::Write)?;
     let entity = spot.entity();
     let mut taken = contents::take(replica, writer, entity, request.length, request.resume, reply).await?;
     let body = Body::File(spot.written(taken.content(), branch));
     taken.keep(replica, writer, Draft { entity, body, once: None }).await.map(appended)
 }
 
-/// Where a file is written, and what stands with its version.
-fn place(replica: &Replica, path: VolumePath) -> Result<(Spot, Option<OnBranch>), Refusal> {
+/// What a file gets a version for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum To {
+    Write,
+    Remove,
+}
+
+/// Where a file is written or removed, and what stands with its version.
+fn place(replica: &Replica, path: VolumePath, to: To) -> Result<(Spot, Option<OnBranch>), Refusal> {
     let snapshot = replica.snapshot().map_err(|error| refusal(&error))?;
     let spot = Spot::find(replica, &snapshot, path)?;
+    if to == To::Write {
+        spot.may_be_written(&snapshot)?;
+    }
     let branch = spot.stamp(&snapshot)?;
     Ok((spot, branch))
 }
@@ -153,7 +165,7 @@ pub(crate) async fn remove(
     request: RemoveFile,
 ) -> Result<Appended, Refusal> {
     let path = admit(role, Act::Write, &request.path)?;
-    let (spot, branch) = place(replica, path)?;
+    let (spot, branch) = place(replica, path, To::Remove)?;
     if branch.is_some() {
         let snapshot = replica.snapshot().map_err(|error| refusal(&error))?;
         if spot.content(&snapshot)?.is_none() {

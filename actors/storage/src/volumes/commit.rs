@@ -244,6 +244,9 @@ fn due(replica: &Replica, commit: &Commit, change: Change) -> Result<Option<Due>
     if let Some(before) = before {
         return Ok(Some(Due { spot, bytes, branch: stamp_of(&before.body), once }));
     }
+    if bytes.is_some() {
+        spot.may_be_written(&snapshot)?;
+    }
     let present = spot.content(&snapshot)?;
     match (&bytes, &present) {
         (Some(bytes), Some(present)) if holds(present, bytes) => return Ok(None),
@@ -263,8 +266,23 @@ fn holds(content: &Content, bytes: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// Writes what one file holds to another and removes the first; how many were written and removed.
+    pub(crate) async fn changed(replica: &Replica, writer: &WriterHandle, from: &str, to: &str) -> Result<(u64, u64), Refusal> {
+        let mut gathered = Gathered::new(Role::Cli);
+        let bytes = from.as_bytes().to_vec();
+        gathered.take(CommitPiece::Write { path: to.to_owned(), length: bytes.len() as u64 })?;
+        gathered.take(CommitPiece::Bytes(bytes))?;
+        gathered.take(CommitPiece::Remove { path: from.to_owned() })?;
+        let id = *blake3::hash(format!("{from} {to}").as_bytes()).as_bytes().first_chunk().expect("sixteen bytes");
+        let commit = Commit { id, message: String::new(), merge: None };
+        let mut drafted = Drafted::default();
+        drafted.draft(replica, &commit, gathered.end()?).await?;
+        writer.append_all(drafted.drafts, drafted.checkpoints).await?;
+        Ok((drafted.answer.written.into(), drafted.answer.removed.into()))
+    }
 
     fn write(path: &str, length: u64) -> CommitPiece {
         CommitPiece::Write { path: path.to_owned(), length }

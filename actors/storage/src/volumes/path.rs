@@ -4,6 +4,10 @@
 //! a branch of it. In the rest of a path `@` is a letter like others, and rights are those of the volume: whatever is spelled
 //! with a branch has the kind of its volume. Names are kept in Unicode's composed form (NFC), so that a name
 //! is the same however it was typed.
+//!
+//! Two questions are asked of a path and answered apart: whether it is one at all, which [`VolumePath::parse`] says and
+//! nothing gets around; and whether a file may be made under it, which [`VolumePath::may_be_new`] says. What an older program
+//! took as a name and this one does not stays within reach: it is read, written, moved away and removed like others.
 
 use ipc::{Code, Refusal, messages::storage::View};
 use replica::Replica;
@@ -151,6 +155,24 @@ impl VolumePath {
         Ok(VolumePath { kind, whole, branch: None })
     }
 
+    /// Sees whether a file may be made here that is not there yet. Names that stay where they say and are a trap all the same
+    /// are not made any more.
+    pub(crate) fn may_be_new(&self) -> Result<(), Refusal> {
+        let no = |why: &str| Err(Refusal::new(Code::NotKeepable, format!("no file is made at {:?}: {why}", self.whole)));
+        for part in self.whole.split('/') {
+            if is_device(part) {
+                return no("a part of it is the name of a device on another system");
+            }
+            if part.contains(is_turning) {
+                return no("it has a mark that shows letters in another order than they are in");
+            }
+            if ENCODED.iter().any(|code| part.to_ascii_lowercase().contains(code)) {
+                return no("a part of it leads elsewhere where it is read as a part of an address");
+            }
+        }
+        Ok(())
+    }
+
     /// Its volume.
     pub(crate) fn kind(&self) -> Kind {
         self.kind
@@ -239,8 +261,8 @@ pub(crate) fn layers(view: &View) -> Result<Vec<(Kind, String)>, Refusal> {
     Ok(layers)
 }
 
-/// A path of which every part stays where it says: none leads up, hides or means something else on another system. It need
-/// not begin with a volume.
+/// A path of which every part stays where it says: none leads up, hides or is another part where it is read. It need not
+/// begin with a volume.
 pub(crate) fn parts(text: &str) -> Result<String, Refusal> {
     parts_of(text, MAX_PATH)
 }
@@ -260,15 +282,6 @@ fn parts_of(text: &str, most: usize) -> Result<String, Refusal> {
         }
         if part.chars().any(|letter| letter.is_control() || matches!(letter, '\\' | ':')) || part.ends_with([' ', '.']) {
             return Err(bad(text, "a part of it means something else on another system"));
-        }
-        if is_device(part) {
-            return Err(bad(text, "a part of it is the name of a device on another system"));
-        }
-        if part.contains(is_turning) {
-            return Err(bad(text, "it has a mark that shows letters in another order than they are in"));
-        }
-        if ENCODED.iter().any(|code| part.to_ascii_lowercase().contains(code)) {
-            return Err(bad(text, "a part of it leads elsewhere where it is read as a part of an address"));
         }
     }
     Ok(path)
@@ -332,7 +345,7 @@ mod tests {
             "team/red@next/x",
             "project/p@0-try/x/y",
         ] {
-            assert!(VolumePath::parse(good).is_ok(), "{good}");
+            assert_eq!(VolumePath::parse(good).and_then(|path| path.may_be_new()), Ok(()), "{good}");
         }
         let long = format!("user/{}", "a".repeat(256));
         let deep = format!("user{}", "/a".repeat(600));
@@ -352,14 +365,6 @@ mod tests {
             "C:\\a",
             "user/a\\b",
             "user/a:b",
-            "user/CON",
-            "user/con.txt",
-            "user/Aux .md",
-            "user/lpt1/x",
-            "user/a%2Fb",
-            "user/..%5cb",
-            "user/%2e%2E/b",
-            "user/gpj.\u{202E}exe",
             "user/a\0",
             "user/a\n",
             "user/a.",
@@ -398,6 +403,24 @@ mod tests {
             &id,
         ] {
             assert_eq!(VolumePath::parse(bad).map_err(|refusal| refusal.code), Err(Code::NotKeepable), "{bad}");
+        }
+    }
+
+    /// They stay where they say, so what lies there can be reached.
+    #[test]
+    fn what_is_a_path_and_made_no_more() {
+        for trap in [
+            "user/CON",
+            "user/con.txt",
+            "user/Aux .md",
+            "user/lpt1/x",
+            "user/a%2Fb",
+            "user/..%5cb",
+            "user/%2e%2E/b",
+            "user/gpj.\u{202E}exe",
+        ] {
+            let path = VolumePath::parse(trap).expect("a path");
+            assert_eq!(path.may_be_new().map_err(|refusal| refusal.code), Err(Code::NotKeepable), "{trap}");
         }
     }
 

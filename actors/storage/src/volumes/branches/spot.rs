@@ -91,6 +91,14 @@ impl Spot {
         self.entity == *entity || self.on.as_ref().is_some_and(|on| on.base == *entity)
     }
 
+    /// Sees whether it may get a version: under a name that is made no more, one that is there.
+    pub(crate) fn may_be_written(&self, snapshot: &Snapshot<'_>) -> Result<(), Refusal> {
+        match self.path.may_be_new() {
+            Err(refusal) if !self.standing(snapshot)?.is_some_and(|standing| standing.there) => Err(refusal),
+            _ => Ok(()),
+        }
+    }
+
     /// What it is; `None` if there never was such a file.
     pub(crate) fn standing(&self, snapshot: &Snapshot<'_>) -> Result<Option<Standing>, Refusal> {
         let standing = self.holds(snapshot).map_err(|error| refusal(&error))?.map(|holds| match holds {
