@@ -155,7 +155,7 @@ pub fn ingest(bytes: &[u8], engine: impl Fn() -> Arc<dyn Engine>) {
         for store in [&whole, &pieces] {
             store.messages(&entity, 0, 100, usize::MAX).unwrap();
             store.history(&entity, 0, 100).unwrap();
-            store.references_to(&entity, 100).unwrap();
+            store.references_to(&entity, None, 100).unwrap();
         }
     }
     for store in [&whole, &pieces] {

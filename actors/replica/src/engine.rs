@@ -140,7 +140,7 @@ pub(crate) fn keys(txn: &dyn Reading, table: Table, begin: &[u8]) -> Result<Vec<
 }
 
 /// The first key after all that begin with `prefix`; `None` if there is none.
-fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
     let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
     let mut end = prefix[..=last].to_vec();
     end[last] += 1;

@@ -9,20 +9,12 @@ use crate::{
     branches::Branch,
     engine::{Reading, keys, prefix},
     log::{Recorded, position},
+    references::{By, Reference},
     state::{Change, Folding, State, Step},
     tables::Table,
     views::{self, Conversation, File},
     write::{Batch, Draft, Kept, Refused},
 };
-
-/// By what one thing refers to another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum By {
-    /// A message has it attached.
-    Message = 0,
-    /// A state holds a reference to it.
-    State = 1,
-}
 
 pub(crate) const CONVERSATIONS: &str = "conversations";
 pub(crate) const FILES: &str = "files";
@@ -50,6 +42,7 @@ impl Batch<'_> {
             // It is folded with the others before the transaction ends.
             return Ok(());
         }
+        self.refer_by_event(event, body)?;
         match body {
             Body::File(_) | Body::FileRemoved(_) => {
                 let mut file = self.file(entity)?.unwrap_or_default();
@@ -146,7 +139,7 @@ impl Batch<'_> {
         for key in folded.messages {
             self.txn.put(Table::Message, &key, &[])?;
         }
-        self.refer(entity, By::Message, &folded.attached)?;
+        folded.references.iter().try_for_each(|reference| self.add_reference(reference))?;
         if let Some(view) = folded.conversation {
             self.put_conversation(entity, &view)?;
         }
@@ -185,8 +178,7 @@ impl Batch<'_> {
         for key in keys(self.txn.reading(), Table::Message, entity)? {
             self.txn.delete(Table::Message, &key)?;
         }
-        self.refer(entity, By::Message, &BTreeSet::new())?;
-        self.refer(entity, By::State, &BTreeSet::new())
+        self.drop_references(entity)
     }
 
     pub(crate) fn file(&self, entity: &[u8; 16]) -> Result<Option<File>, ReplicaError> {
@@ -218,32 +210,13 @@ impl Batch<'_> {
     }
 
     fn list_message(&mut self, event: &Recorded, body: &Body) -> Result<(), ReplicaError> {
-        let Body::Message(message) = body else { return Ok(()) };
-        self.txn.put(Table::Message, &listed_under(event), &[])?;
-        message.attachments.iter().try_for_each(|attached| self.add_reference(&event.header.entity, By::Message, &attached.id))
+        let Body::Message(_) = body else { return Ok(()) };
+        self.txn.put(Table::Message, &listed_under(event), &[])
     }
 
     pub(crate) fn put_state(&mut self, entity: &[u8; 16], state: &State) -> Result<(), ReplicaError> {
         self.put_view(Table::State, STATES, entity, state)?;
-        self.refer(entity, By::State, &state.references())
-    }
-
-    fn add_reference(&mut self, source: &[u8; 16], by: By, target: &[u8; 16]) -> Result<(), ReplicaError> {
-        self.txn.put(Table::Refers, &[&source[..], &[by as u8], target].concat(), &[])?;
-        self.txn.put(Table::Reference, &[&target[..], source, &[by as u8]].concat(), &[])
-    }
-
-    /// Makes the references of a source be these.
-    fn refer(&mut self, source: &[u8; 16], by: By, targets: &BTreeSet<[u8; 16]>) -> Result<(), ReplicaError> {
-        let mut before = BTreeSet::new();
-        for key in keys(self.txn.reading(), Table::Refers, &[&source[..], &[by as u8]].concat())? {
-            before.extend(key.last_chunk::<16>().copied());
-        }
-        for target in before.difference(targets) {
-            self.txn.delete(Table::Refers, &[&source[..], &[by as u8], target].concat())?;
-            self.txn.delete(Table::Reference, &[&target[..], source, &[by as u8]].concat())?;
-        }
-        targets.difference(&before).try_for_each(|target| self.add_reference(source, by, target))
+        self.refer_by_state(*entity, &state.references())
     }
 }
 
@@ -256,8 +229,8 @@ pub(crate) struct Folded {
     pub(crate) state: Option<State>,
     /// Its messages, by what they are listed under.
     pub(crate) messages: BTreeSet<Vec<u8>>,
-    /// What they have attached.
-    pub(crate) attached: BTreeSet<[u8; 16]>,
+    /// What its events refer to.
+    pub(crate) references: BTreeSet<Reference>,
     /// Places of events of kinds that are not known.
     unknown: Vec<u64>,
     /// An event is damaged and left out. The scrub names it.
@@ -326,6 +299,8 @@ impl Replica {
                 }
                 continue;
             };
+            let named = record.body.references().into_iter();
+            folded.references.extend(named.map(|target| Reference { source: *entity, by: By::Event(event.id), target }));
             match &record.body {
                 Body::File(_) | Body::FileRemoved(_) => folded.file.get_or_insert_default().fold(event, &record.body),
                 Body::Branch(body) => folded.branch.get_or_insert_default().fold(event, body),
@@ -334,9 +309,8 @@ impl Replica {
                 Body::Erase(_) | Body::Unknown(_) => folded.unknown.push(event.position),
                 body => {
                     folded.conversation.get_or_insert_default().fold(event, body);
-                    if let Body::Message(message) = body {
+                    if let Body::Message(_) = body {
                         folded.messages.insert(listed_under(event));
-                        folded.attached.extend(message.attachments.iter().map(|attached| attached.id));
                     }
                 }
             }
@@ -374,17 +348,5 @@ impl crate::Snapshot<'_> {
     pub fn history(&self, entity: &[u8; 16], skip: usize, limit: usize) -> Result<Vec<Recorded>, ReplicaError> {
         let rows = prefix(&*self.txn, Table::Entity, entity)?.skip(skip).take(limit);
         rows.map(|row| self.replica.event(&*self.txn, position(row?.0, "entities")?)).collect()
-    }
-
-    /// What refers to a thing, and by what; `limit` at most. It costs as much as it finds.
-    pub fn references_to(&self, target: &[u8; 16], limit: usize) -> Result<Vec<([u8; 16], By)>, ReplicaError> {
-        let mut sources = Vec::new();
-        for row in prefix(&*self.txn, Table::Reference, target)?.take(limit) {
-            let key = row?.0;
-            let by = if key.last() == Some(&(By::State as u8)) { By::State } else { By::Message };
-            let source = key.get(16..32).and_then(|source| source.try_into().ok());
-            sources.push((source.ok_or(crate::Damage::Record("references"))?, by));
-        }
-        Ok(sources)
     }
 }

@@ -71,7 +71,7 @@ impl State {
         self.root.any(&|node| node.text.as_ref().is_some_and(|text| !text.merged.is_empty()))
     }
 
-    /// Every entity that is referred to.
+    /// Everything that is referred to, by its name: see [`Name`](crate::Name).
     pub fn references(&self) -> BTreeSet<[u8; 16]> {
         let mut found = BTreeSet::new();
         self.root.references(&mut found);

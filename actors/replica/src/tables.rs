@@ -62,9 +62,9 @@ tables! {
     Branch: "branch";
     /// entity `16` → sealed view
     State: "state";
-    /// target `16` ‖ source `16` ‖ by what `u8` → nothing
+    /// target `16` ‖ source `16` ‖ by what `u8` ‖ event id or zeros `32` → nothing; see `references.rs`
     Reference: "reference";
-    /// source `16` ‖ by what `u8` ‖ target `16` → nothing
+    /// source `16` ‖ by what `u8` ‖ event id or zeros `32` ‖ target `16` → nothing
     Refers: "refers";
     /// position `u64` → nothing; events that are carried and not folded
     Unknown: "unknown";

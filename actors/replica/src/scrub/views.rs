@@ -6,7 +6,7 @@ use crate::{
     Damage, ReplicaError, Snapshot,
     branches::Branch,
     engine::{all, keys},
-    fold::{BRANCHES, By, CONVERSATIONS, FILES, STATES},
+    fold::{BRANCHES, CONVERSATIONS, FILES, STATES},
     state::State,
     tables::Table,
     views::{self, Conversation, File},
@@ -74,14 +74,18 @@ impl Snapshot<'_> {
             return Ok(None);
         }
         let listed = |table, begin: &[u8]| keys(&*self.txn, table, begin).map(|keys| keys.into_iter().collect::<BTreeSet<_>>());
-        let attached = listed(Table::Refers, &[&entity[..], &[By::Message as u8]].concat())?;
+        let references = match self.references_of_events(entity) {
+            Ok(references) => Some(references),
+            Err(ReplicaError::Damaged(_)) => None,
+            Err(error) => return Err(error),
+        };
         let recent = folded.conversation.as_ref().map(|view| [&view.changed.to_be_bytes()[..], entity].concat());
         let is_recent = recent.is_none_or(|key| self.txn.get(Table::Recent, &key).is_ok_and(|row| row.is_some()));
         let root = |state: &State| state.root.canonical();
         let differs = [
             (CONVERSATIONS, !is_recent || self.differs(Table::Conversation, CONVERSATIONS, entity, folded.conversation)?),
             ("messages", listed(Table::Message, entity)? != folded.messages),
-            ("references", !attached.iter().filter_map(|key| key.last_chunk()).eq(&folded.attached)),
+            ("references", references.as_ref() != Some(&folded.references)),
             (FILES, self.differs(Table::File, FILES, entity, folded.file)?),
             (BRANCHES, self.differs(Table::Branch, BRANCHES, entity, folded.branch)?),
             // What a state remembers in order to go on depends on how it got there.

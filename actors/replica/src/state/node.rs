@@ -113,9 +113,7 @@ impl Node {
 
     pub(super) fn references(&self, found: &mut BTreeSet<[u8; 16]>) {
         for value in self.value.value().into_iter().chain(self.set.members()) {
-            if let Value::Reference(entity) = value {
-                found.insert(*entity);
-            }
+            found.extend(value.names());
         }
         self.fields.values().chain(self.list.nodes()).for_each(|node| node.references(found));
     }

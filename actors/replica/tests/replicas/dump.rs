@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use replica::{
-    AuthorHead, Conversation, File, Record, Snapshot, Statistics,
+    AuthorHead, By, Conversation, File, Record, Reference, Snapshot, Statistics,
     body::{Body, Message},
     state::{Element, Item, Node, State, Text, Value},
 };
@@ -81,8 +81,12 @@ fn entity(out: &mut String, snapshot: &Snapshot<'_>, names: &Names, entity: &[u8
         writeln!(out, "  state{merged}{}", if waits { " waits" } else { "" }).unwrap();
         node(out, names, "    ", &root);
     }
-    for (source, by) in snapshot.references_to(entity, usize::MAX).unwrap() {
-        writeln!(out, "  referred to by {:02x} {by:?}", source[0]).unwrap();
+    for Reference { source, by, target: _ } in snapshot.references_to(entity, None, usize::MAX).unwrap().items {
+        let by = match by {
+            By::Event(id) => format!("event {}", names.event(snapshot, &id)),
+            By::State => "state".to_owned(),
+        };
+        writeln!(out, "  referred to by {:02x} {by}", source[0]).unwrap();
     }
 }
 

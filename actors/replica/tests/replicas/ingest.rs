@@ -324,14 +324,16 @@ fn what_is_kept_once_is_so_wherever_it_was_written() {
     if let Body::Message(message) = &mut message.body {
         message.attachments.push(Attached { id: [3; 16], name: "a".into(), length: 5 });
     }
-    one.append(&message);
+    let said = one.append(&message);
     give(&mut one, &mut two, Form::Open);
     assert!(two.append(&say(1, 1, "once")).again);
     assert!(two.append(&attachment).again);
     assert_eq!(two.try_append(&say(1, 1, "other words")), Err(Refused::Conflict));
     let snapshot = two.replica.snapshot().unwrap();
     assert!(snapshot.once(body::ATTACHMENT, &[3; 16]).unwrap().is_some());
-    assert_eq!(snapshot.references_to(&[3; 16], 9).unwrap(), [([1; 16], replica::By::Message)]);
+    let by = replica::By::Event(said.id);
+    let found = snapshot.references_to(&[3; 16], None, 9).unwrap();
+    assert_eq!(found.items, [replica::Reference { source: [1; 16], by, target: [3; 16] }]);
 }
 
 #[test]

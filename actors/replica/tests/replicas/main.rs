@@ -12,6 +12,7 @@ mod fuzzed;
 mod ingest;
 mod memory;
 mod rebuilt;
+mod references;
 mod scrub;
 mod states;
 mod tables;

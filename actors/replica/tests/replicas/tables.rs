@@ -50,6 +50,15 @@ impl<'b> Cut<'b> {
     }
 }
 
+/// An event, or the state.
+fn by(key: &mut Cut<'_>, names: &Names<'_>) -> String {
+    match (key.take::<1>(), key.take::<32>()) {
+        ([0], id) => names.id(&id),
+        ([1], id) if id == [0; 32] => "state".to_owned(),
+        other => panic!("by nothing that is known: {other:?}"),
+    }
+}
+
 /// A moment after noon, and the place within it.
 fn clock(clock: u64) -> String {
     let of = Clock(clock);
@@ -203,11 +212,11 @@ fn row(names: &Names<'_>, table: Table, key: &[u8], value: &[u8]) -> String {
         }
         Table::Reference => {
             let (target, source) = (k.entity(), k.entity());
-            format!("{target} from {source} by {:?}", k.take::<1>())
+            format!("{target} from {source} by {}", by(&mut k, names))
         }
         Table::Refers => {
-            let (source, by) = (k.entity(), k.take::<1>());
-            format!("{source} by {by:?} to {}", k.entity())
+            let (source, by) = (k.entity(), by(&mut k, names));
+            format!("{source} by {by} to {}", k.entity())
         }
         // Those of a sparse store are empty in an archive.
         Table::Use | Table::Least | Table::Gone | Table::GoneTime | Table::Reached => unreachable!("{} has a row", table.name()),
