@@ -42,7 +42,7 @@ lines! {
         Search Reindex UploadStatus CommitFiles ListVersions ReadVersion RollBack FindFile GlobFiles ListFolder ListRemoved ListObjects
         FindObjects ShowObject ListHeads Measure Sync Carry Erase VerifyAll FindBackup BeginBackup NextPack EndBackup
         OpenPoint TakePack EndRestore Export ListMemory QueryMemory ShowMemory RunMemory MakeBranch ListBranches
-        CompareBranch MergeBranch EndBranch Rebuild;
+        CompareBranch MergeBranch EndBranch Rebuild ListReferences;
     5 crypto: Unlock Deploy Lock KeyStatus ReleaseStoreKey SignEvents Lend ReleaseApiKey ReleaseCacheKey UnlockAnew;
     6 llm: Complete ListModels;
     7 agent: Take ListSkills ShowSkill CheckSkill;

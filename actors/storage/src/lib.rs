@@ -18,6 +18,7 @@ mod inspect;
 mod journal;
 mod keep;
 mod memory;
+mod references;
 mod search;
 mod service;
 mod signer;

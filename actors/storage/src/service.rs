@@ -24,6 +24,7 @@ use crate::{
     journal::{Append, Journals, Recover},
     keep::{Derived, Keep, backup, erase, export, restore, verify},
     memory::{self, Memory},
+    references,
     search::Search,
     signer::Signer,
     sync,
@@ -241,6 +242,9 @@ impl Service {
             }
             Ok(Request::ShowObject(request)) => {
                 read::<wire::ShowObject>(incoming, async { inspect::show(replica, request) }).await;
+            }
+            Ok(Request::ListReferences(request)) => {
+                read::<wire::ListReferences>(incoming, async { references::list(replica, request) }).await;
             }
             Ok(Request::ListHeads(_)) => read::<wire::ListHeads>(incoming, async { inspect::heads(replica) }).await,
             Ok(Request::Measure(_)) => {

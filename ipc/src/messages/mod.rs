@@ -15,6 +15,7 @@ pub mod inspect;
 pub mod instance;
 pub mod llm;
 pub mod memory;
+pub mod references;
 pub mod start;
 pub mod storage;
 pub mod supervisor;

@@ -2,7 +2,7 @@
 
 use bincode::{Decode, Encode};
 
-pub use super::{backup::*, branches::*, inspect::*, memory::*, sync::*, volumes::*};
+pub use super::{backup::*, branches::*, inspect::*, memory::*, references::*, sync::*, volumes::*};
 use super::{
     chat::{Attached, Author, Message, Usage},
     common::{Chunk, Done},
@@ -61,6 +61,7 @@ crate::service! {
         70 ShowMemory -> MemoryShown;
         71 RunMemory -> MemoryMoved;
         72 ListRemoved -> Files;
+        73 ListReferences -> References;
         76 MakeBranch -> Appended;
         77 ListBranches -> Branches;
         78 CompareBranch -> Comparison;

@@ -57,6 +57,7 @@ policy! {
     Cli     -> storage::ListObjects:            KIB,                  4,     500,      30,  NONE;
     Cli     -> storage::FindObjects:            KIB,                  4,     100,      30,  NONE;
     Cli     -> storage::ShowObject:             KIB,                  4,     100,      30,  PRIVATE;
+    Cli     -> storage::ListReferences:         KIB,                  4,     500,      30,  PRIVATE;
     Cli     -> storage::ListHeads:              KIB,                  4,     100,      30,  NONE;
     Cli     -> storage::Measure:                KIB,                  1,      10,     600,  NONE;
     Cli     -> storage::Erase:                  8 * KIB,              1,      50,     600,  NONE;
@@ -117,6 +118,7 @@ policy! {
     Ui      -> storage::ListObjects:            KIB,                  4,     200,      30,  NONE;
     Ui      -> storage::FindObjects:            KIB,                  4,      50,      30,  NONE;
     Ui      -> storage::ShowObject:             KIB,                  4,      50,      30,  PRIVATE;
+    Ui      -> storage::ListReferences:         KIB,                  4,     200,      30,  PRIVATE;
     Ui      -> storage::ListHeads:              KIB,                  4,      50,      30,  NONE;
     Ui      -> storage::Measure:                KIB,                  1,       2,     600,  NONE;
     Ui      -> crypto::ReleaseCacheKey:         KIB,                  1,       5,      15,  NONE;

@@ -1,7 +1,7 @@
 //! `objects`: the events of the archive as they lie there.
 
 use ipc::messages::storage::{
-    FindObjects, ListHeads, ListObjects, MAX_PAGE, Object, ObjectShown, ObjectsFound, ShowObject, WhichObjects,
+    FindObjects, ListHeads, ListObjects, MAX_PAGE, Object, ObjectShown, ObjectsFound, Referent, ShowObject, WhichObjects,
 };
 use serde_json::{Value, json};
 
@@ -12,6 +12,8 @@ use super::{
     words::{self, Failure, Outcome, instant, line, plain, table, tell},
 };
 
+mod references;
+
 /// Digits of an id that lists show.
 const SHORT: usize = 10;
 
@@ -20,7 +22,20 @@ pub async fn objects(session: &Session, common: &Common, args: ObjectsArgs) -> O
     sign_in(session, common).await?;
     let (limit, as_json) = (args.limit as usize, common.json);
     match (args.id, args.kind) {
-        (Some(digits), _) => find(session, digits, limit, as_json).await,
+        (Some(digits), _) if args.references => {
+            let of = match found(session, digits).await? {
+                Found::Event(event) => Referent::Event(event),
+                Found::Entity(entity) => Referent::Entity(entity),
+            };
+            references::all(session, of, as_json).await
+        }
+        (Some(digits), _) => match found(session, digits).await? {
+            Found::Event(event) => show(session, event, as_json).await,
+            Found::Entity(entity) => {
+                list(session, WhichObjects::Entity(entity), limit, as_json).await?;
+                if as_json { Ok(()) } else { references::beneath(session, Referent::Entity(entity)).await }
+            }
+        },
         (None, Some(kind)) => list(session, WhichObjects::Kind(kind), limit, as_json).await,
         (None, None) if args.heads => heads(session, as_json).await,
         (None, None) => list(session, WhichObjects::All, limit, as_json).await,
@@ -88,11 +103,17 @@ async fn list(session: &Session, which: WhichObjects, limit: usize, as_json: boo
     Ok(words::answer(&table(&found.iter().map(row).collect::<Vec<_>>()))?)
 }
 
-async fn find(session: &Session, digits: String, limit: usize, as_json: bool) -> Outcome {
+/// What an id is of.
+enum Found {
+    Event([u8; 32]),
+    Entity([u8; 16]),
+}
+
+async fn found(session: &Session, digits: String) -> Result<Found, Failure> {
     let ObjectsFound { events, entities } = session.client.call(&FindObjects { digits: digits.clone() }).await?;
     match (&events[..], &entities[..]) {
-        ([event], []) => show(session, *event, as_json).await,
-        ([], [entity]) => list(session, WhichObjects::Entity(*entity), limit, as_json).await,
+        ([event], []) => Ok(Found::Event(*event)),
+        ([], [entity]) => Ok(Found::Entity(*entity)),
         ([], []) => {
             Err(Failure::new(3, format!("no event and nothing that events are about has an id that begins with {digits:?}")))
         }
@@ -111,6 +132,7 @@ async fn show(session: &Session, event: [u8; 32], as_json: bool) -> Outcome {
         all["seen"] = json!(seen);
         all["signature"] = json!(signature);
         all["fields"] = json!(fields);
+        references::add_json(session, Referent::Event(event), &mut all).await?;
         return Ok(words::json(&all)?);
     }
     let mut rows = vec![
@@ -133,7 +155,7 @@ async fn show(session: &Session, event: [u8; 32], as_json: bool) -> Outcome {
     for (name, value) in fields {
         words::say(&format!("{}: {}", line(&name), plain(&value)))?;
     }
-    Ok(())
+    references::beneath(session, Referent::Event(event)).await
 }
 
 async fn heads(session: &Session, as_json: bool) -> Outcome {

@@ -170,6 +170,10 @@ pub struct ObjectsArgs {
     #[arg(conflicts_with_all = ["kind", "heads"])]
     pub id: Option<String>,
 
+    /// List all that it refers to and all that refers to it
+    #[arg(long, requires = "id")]
+    pub references: bool,
+
     /// List events of this kind alone, by its name or number
     #[arg(long, value_name = "KIND", conflicts_with = "heads")]
     pub kind: Option<String>,
