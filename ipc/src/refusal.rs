@@ -4,7 +4,7 @@ use std::fmt;
 
 use bincode::{Decode, Encode};
 
-use crate::codec;
+use crate::{codec, role::Role};
 
 /// Who can mend it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Encode, Decode)]
@@ -187,13 +187,31 @@ pub struct Death {
     pub signal: Option<i32>,
 }
 
+/// How often a process has ended like this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// Now, whatever was before.
+    Once,
+    /// So often within a short time that it is not started any more.
+    Repeatedly,
+}
+
 impl Death {
-    /// Whether a file that leads nowhere (SIGBUS) or a page that is none (SIGSEGV) is what ended it. What has no memory left
-    /// ends otherwise (SIGABRT).
-    pub fn is_fault(&self) -> bool {
+    /// Whether a process of this role that ends like this says that the archive is damaged: the one place that decides it.
+    ///
+    /// The database is a file in memory and has no checksums. A file that leads nowhere (SIGBUS) or a page that is none
+    /// (SIGSEGV) ends the process that reads it, and nothing else does that to it. The engine's own doubts about a page end it
+    /// by SIGABRT, as a lack of memory does: once that tells nothing, at every start it does.
+    pub fn means_damage(&self, role: Role, ends: Ends) -> bool {
+        const ABRT: i32 = 6;
         const BUS: i32 = 7;
         const SEGV: i32 = 11;
-        matches!(self.signal, Some(BUS | SEGV))
+        role == Role::Storage
+            && match self.signal {
+                Some(BUS | SEGV) => true,
+                Some(ABRT) => ends == Ends::Repeatedly,
+                _ => false,
+            }
     }
 }
 
@@ -266,6 +284,28 @@ impl Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_end_of_an_archive_says() {
+        let ended = |signal, exit| Death { generation: 1, exit, signal };
+        for (death, once, repeatedly) in [
+            (ended(Some(7), None), true, true),
+            (ended(Some(11), None), true, true),
+            (ended(Some(6), None), false, true),
+            // A kill, a wall that was run into, an exit with the number of such a signal: they only end.
+            (ended(Some(9), None), false, false),
+            (ended(Some(31), None), false, false),
+            (ended(None, Some(7)), false, false),
+            (ended(None, Some(11)), false, false),
+            (ended(None, None), false, false),
+        ] {
+            for &role in Role::ALL {
+                let is_archive = role == Role::Storage;
+                assert_eq!(death.means_damage(role, Ends::Once), once && is_archive, "{role} {death}");
+                assert_eq!(death.means_damage(role, Ends::Repeatedly), repeatedly && is_archive, "{role} {death}");
+            }
+        }
+    }
 
     #[test]
     fn a_long_sentence_is_cut_at_a_character() {

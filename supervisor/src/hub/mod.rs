@@ -50,7 +50,7 @@ use ipc::{
     id::{CallId, Generation, TraceId},
     limits::{CANCEL_GRACE_MS, MAX_ABANDONED, MAX_EARLY, MAX_UNHEARD},
     policy::{Marks, Row},
-    refusal::Death,
+    refusal::{Death, Ends},
 };
 pub use passed::Passed;
 use passed::Use;
@@ -456,9 +456,10 @@ impl Hub {
         if blame == Blame::Work {
             self.quarantine.died(member.serving.iter().filter_map(|id| self.calls.get(id)?.request.as_ref()));
         }
-        let died = match place.0 {
-            Role::Storage if death.is_fault() => Refusal::archive_died(death),
-            role => Refusal::peer_died(role.name(), death),
+        let died = if death.means_damage(place.0, Ends::Once) {
+            Refusal::archive_died(death)
+        } else {
+            Refusal::peer_died(place.0.name(), death)
         };
         for id in member.serving {
             self.refuse(id, &died);

@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    fmt,
     fs::{self, File, OpenOptions},
     os::{
         fd::{AsFd as _, OwnedFd},
@@ -25,6 +26,7 @@ use ipc::{
         start::{CacheProfile, Hello, LogLevel, Start, Work},
         supervisor::Closed,
     },
+    refusal::{Death, Ends},
 };
 use rustix::fs::{FlockOperation, flock};
 use tokio::{
@@ -55,6 +57,23 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// The one process of a permanent role.
 const ONLY: Instance = Instance(1);
+
+/// How a process came to be missing.
+enum End {
+    /// It could not be started.
+    NeverBegun(std::io::Error),
+    /// It ended.
+    Died(Death),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::NeverBegun(error) => write!(f, "could not be started: {error}"),
+            End::Died(death) => death.fmt(f),
+        }
+    }
+}
 
 /// Makes sure that this is the only supervisor of this data directory, for as long as it lives.
 pub(super) fn take_lock(path: &Path) -> Result<OwnedFd, CannotBegin> {
@@ -153,7 +172,7 @@ impl Tree {
         if let Err(error) = started {
             state.log.note("cannot spawn", serde_json::json!({ "role": place.0.name(), "error": error.to_string() }));
             drop(state);
-            self.after_end(place, None, format!("could not be started: {error}"), None);
+            self.after_end(place, None, End::NeverBegun(error), None);
         }
     }
 
@@ -280,7 +299,7 @@ impl Tree {
         } else if draining {
             self.settle();
         } else {
-            self.after_end(place, ready_for, death.to_string(), why);
+            self.after_end(place, ready_for, End::Died(death), why);
         }
     }
 
@@ -303,8 +322,8 @@ impl Tree {
     }
 
     /// A process has ended that should not have.
-    fn after_end(&self, place: Place, ready_for: Option<Duration>, how: String, why: Option<String>) {
-        let role = place.0;
+    fn after_end(&self, place: Place, ready_for: Option<Duration>, end: End, why: Option<String>) {
+        let (role, how) = (place.0, end.to_string());
         self.forget(place);
         let mut state = self.lock();
         state.role(role).last_end = Some(why.map_or_else(|| how.clone(), |why| format!("{how}: {why}")));
@@ -342,16 +361,14 @@ impl Tree {
                 let sentence = format!(
                     "the {role} process {how} again and again and is not started any more; `lamos tail` shows why, `lamos restart {role}` tries again"
                 );
-                // The database is a file in memory and has no checksums: pages that lead nowhere end the process like this.
-                let crashes = ["signal 6", "signal 7", "signal 11"].iter().any(|crash| how.ends_with(crash));
                 self.degrade(
                     role,
-                    match role {
-                        Role::Storage if crashes => Refusal::new(
+                    match end {
+                        End::Died(death) if death.means_damage(role, Ends::Repeatedly) => Refusal::new(
                             Code::ArchiveDamaged,
                             format!("{sentence}; the archive is probably damaged: `lamos restore` puts a backup into an empty place, or put back a copy of this space's directory"),
                         ),
-                        _ => Refusal::new(Code::Degraded, sentence),
+                        End::Died(_) | End::NeverBegun(_) => Refusal::new(Code::Degraded, sentence),
                     },
                 );
             }
