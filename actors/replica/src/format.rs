@@ -20,7 +20,7 @@ const FORMAT: u32 = 2;
 
 /// How this program folds. To be raised when a view gains a field, a kind is folded that was only carried, or an index
 /// changes; everything derived is then made anew at the next start.
-const FOLD_VERSION: u32 = 3;
+pub(crate) const FOLD_VERSION: u32 = 3;
 
 /// The format of the tables, `u32`.
 const META_FORMAT: &[u8] = b"format";

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::{BadPack, ChunkPack, EventPack, Name, Pack, Point, chunks::Wanted, earlier::Earlier, events::Made};
-use crate::{Replica, ReplicaError, read::Snapshot};
+use crate::{Replica, ReplicaError, format::FOLD_VERSION, read::Snapshot};
 
 /// Packs below this length are put together when there are [`MANY`] of them: each backup leaves one.
 const SMALL: u64 = 256 << 10;
@@ -204,6 +204,7 @@ impl Plan {
             lost: trouble.lost,
             lost_chunks: trouble.lost_chunks,
             missing: if whole { snapshot.missing()? } else { 0 },
+            folds: FOLD_VERSION,
         }))
     }
 

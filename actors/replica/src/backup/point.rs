@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use super::{BadPack, Name, name_of};
-use crate::{Replica, ReplicaError, sealed};
+use crate::{Replica, ReplicaError, format::FOLD_VERSION, sealed};
 
 /// See the module. Fields are never renumbered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
@@ -43,6 +43,16 @@ pub struct Point {
     /// Events that were missing between others of their authors.
     #[cbor(n(10), default)]
     pub missing: u64,
+    /// How the program that made it folds; 0 where it did not say. What is folded otherwise has another fingerprint.
+    #[cbor(n(11), default)]
+    pub folds: u32,
+}
+
+impl Point {
+    /// What its events come to, if that can be compared with what they come to here.
+    pub fn comparable(&self) -> Option<[u8; 32]> {
+        self.fingerprint.filter(|_| self.folds == FOLD_VERSION)
+    }
 }
 
 /// A pack of events in a list.
@@ -186,6 +196,9 @@ mod tests {
         };
         let read: Point = minicbor::decode(&minicbor::to_vec(&before).expect("bytes")).expect("a point");
         assert_eq!((read.device, read.whole, read.fingerprint), ([7; 32], true, Some([10; 32])));
+        // Whether its views were those of this program is not known.
+        assert_eq!((read.folds, read.comparable()), (0, None));
+        assert_eq!(Point { folds: FOLD_VERSION, ..read.clone() }.comparable(), Some([10; 32]));
         assert_eq!((read.others.len(), read.lost, read.events[0].ids, &read.events[0].skipped), (0, 0, None, &vec![]));
         assert_eq!((read.events[0].name, read.chunks[0].names()), ([1; 16], &[[13; 16]][..]));
     }

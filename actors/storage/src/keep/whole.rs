@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use ipc::{Refusal, messages::storage::Missing};
-use replica::{Replica, ReplicaError, body};
+use replica::{Replica, ReplicaError, backup::Point, body};
 
 use super::{Keep, aside};
 
@@ -26,7 +26,7 @@ pub(super) async fn compare(replica: &Replica, keep: &Keep) -> Result<Option<boo
         return Ok(same);
     }
     let looking = replica.clone();
-    let expected = keep.point.borrow().as_ref().and_then(|point| point.fingerprint);
+    let expected = keep.point.borrow().as_ref().and_then(Point::comparable);
     let same = match expected {
         None => None,
         Some(expected) => aside(move || Ok(Some(looking.snapshot()?.fingerprint()? == expected))).await?,
