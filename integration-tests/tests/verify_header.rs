@@ -72,9 +72,9 @@ fn everything_else_goes_on_and_after_a_repair_everything_is_as_it_was() {
     let before = (conversations(&home), found(&home, "miles"), found(&home, "pounds"));
     let [_, (first, _)] = &before.0[..] else { panic!("{:?}", before.0) };
     let objects = home.run(["--json", "objects", "--kind", "message"]).json();
-    let messages = objects.as_array().unwrap().iter().filter(|object| object["entity"] == first.as_str());
+    let mut messages = objects.as_array().unwrap().iter().filter(|object| object["entity"] == first.as_str());
     // By their clocks, newest first: the question is the last.
-    let event = messages.last().unwrap()["id"].as_str().unwrap().to_owned();
+    let event = messages.next_back().unwrap()["id"].as_str().unwrap().to_owned();
     let signature = unhex(home.run(["--json", "objects", &event]).json()["signature"].as_str().unwrap());
     let transcript = home.run(["history", first]).good();
     down(&home, serve);
