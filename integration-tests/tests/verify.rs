@@ -2,13 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails loudly")]
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use integration_tests::{
-    home::Home,
-    tended::{hers, noise, up},
+    home::{Home, finish},
+    tended::{hers, noise, until, up},
 };
 use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn flip(path: &Path, at: usize) {
     let mut bytes = fs::read(path).unwrap();
@@ -283,6 +285,32 @@ fn an_export_is_checked_by_anybody_and_every_byte_of_it_counts() {
     fs::remove_file(&content).unwrap();
     assert!(check("all.jsonl").out.contains("is missing"));
     assert!(!id.is_empty());
+}
+
+/// What an export writes anybody can read. One that does not come to its end leaves nothing.
+#[test]
+fn an_export_that_is_cut_off_leaves_nothing_to_read() {
+    let home = Home::new();
+    let serve = up(&home);
+    let large = home.file("large", noise(6, 1_000_000));
+    home.run(["vol", "write", large.to_str().unwrap(), "user/large"]).good();
+    let left = |name: &str| [".unfinished", ""].map(|end| home.path(&format!("{name}{end}")).exists());
+    // No file can be made where its folder should be.
+    let in_the_way = home.file("x.jsonl.files", "mine");
+    assert!(home.run(["export", "x.jsonl"]).bad(9).contains("x.jsonl.files"));
+    assert_eq!((left("x.jsonl"), fs::read_to_string(in_the_way).unwrap().as_str()), ([false; 2], "mine"));
+    let storage = serve.process("storage");
+    storage.signal(libc::SIGSTOP);
+    let exporting = home.command(["export", "y.jsonl"]).start();
+    until(PATIENCE, "it never begins", || left("y.jsonl")[0]);
+    rustix::process::kill_process(rustix::process::Pid::from_child(&exporting), rustix::process::Signal::INT).unwrap();
+    let outcome = finish(exporting, PATIENCE, "export");
+    storage.signal(libc::SIGCONT);
+    assert!(outcome.bad(130).contains("nothing of the export is left"));
+    assert_eq!((left("y.jsonl"), home.path("y.jsonl.files").exists()), ([false; 2], false));
+    home.run(["export", "y.jsonl"]).good();
+    assert_eq!((left("y.jsonl"), home.path("y.jsonl.files").exists()), ([false, true], true));
+    assert!(home.run(["verify", "--export", "nowhere.jsonl"]).bad(3).contains("nowhere.jsonl"));
 }
 
 fn link_files(home: &Home, name: &str) {

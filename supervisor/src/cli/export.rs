@@ -1,6 +1,8 @@
 //! `export`: everything in an open form. The lines are written beside their place and take its name when they are all there.
+//! What it writes anybody can read, so nothing of it stays when it does not come to its end.
 
 use std::{
+    cell::RefCell,
     ffi::OsString,
     fs::{self, File},
     io::{self, BufWriter, Write as _},
@@ -10,9 +12,11 @@ use std::{
 
 use ipc::{
     endpoint::Options,
+    id::ConversationId,
     messages::storage::{Export, ExportPiece, Exported},
 };
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
     args::{Common, ExportArgs},
@@ -43,11 +47,73 @@ pub async fn export(session: &Session, common: &Common, args: ExportArgs) -> Out
         Some(prefix) => Some(history::find(session, prefix).await?),
         None => None,
     };
-    let cannot = |path: &Path, error: io::Error| Failure::new(exit::DATA, format!("cannot write {}: {error}", path.display()));
     if args.file.exists() {
         return Err(Failure::new(exit::USAGE, format!("{} is there already; name another file", args.file.display())));
     }
-    let (beside, files) = (with(&args.file, ".unfinished"), files_of(&args.file));
+    let mut terminate = signal(SignalKind::terminate())?;
+    let unfinished = RefCell::new(Unfinished::default());
+    let stopped = || Failure::new(exit::STOPPED, "stopped; nothing of the export is left");
+    let (events, count, damaged, bytes) = tokio::select! {
+        written = write(session, &args.file, conversation, &unfinished) => written?,
+        _ = tokio::signal::ctrl_c() => return Err(stopped()),
+        _ = terminate.recv() => return Err(stopped()),
+    };
+    unfinished.into_inner().keep();
+    if common.json {
+        words::json(&json!({ "events": events, "files": count, "damaged": damaged, "bytes": bytes }))?;
+    } else {
+        words::say(&format!("Exported {events} events and {count} files, {}.", words::bytes(bytes)))?;
+        tell("It is not sealed: whoever has it can read it. `lamos verify --export` checks it.");
+    }
+    if damaged > 0 {
+        return Err(Failure::new(
+            exit::DATA,
+            format!("{damaged} things are damaged and missing in it; `lamos verify` names them"),
+        ));
+    }
+    Ok(())
+}
+
+/// What was made and is not whole yet. It goes with this, unless it is kept.
+#[derive(Default)]
+struct Unfinished {
+    files: Vec<PathBuf>,
+    folder: Option<PathBuf>,
+}
+
+impl Unfinished {
+    fn keep(mut self) {
+        (self.files, self.folder) = (Vec::new(), None);
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        for path in &self.files {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tell(&format!("{} stays, and can be read by whoever has it: {error}", path.display()));
+                }
+                _ => {}
+            }
+        }
+        if let Some(folder) = &self.folder {
+            // One that has something else in it stays.
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+/// How many events and files there were, how many things were damaged, and the bytes of all.
+async fn write(
+    session: &Session,
+    file: &Path,
+    conversation: Option<ConversationId>,
+    unfinished: &RefCell<Unfinished>,
+) -> Result<(u64, u64, u64, u64), Failure> {
+    let cannot = |path: &Path, error: io::Error| Failure::new(exit::DATA, format!("cannot write {}: {error}", path.display()));
+    let (beside, files) = (with(file, ".unfinished"), files_of(file));
+    unfinished.borrow_mut().files.push(beside.clone());
     let mut lines = BufWriter::new(private(&beside).map_err(|error| cannot(&beside, error))?);
     let mut content: Option<(PathBuf, BufWriter<File>)> = None;
     let mut waiting = Waiting::begin("exporting");
@@ -62,6 +128,11 @@ pub async fn export(session: &Session, common: &Common, args: ExportArgs) -> Out
             ExportPiece::File(hash) => {
                 finish(content.take()).map_err(|(path, error)| cannot(&path, error))?;
                 let path = files.join(hex(&hash));
+                {
+                    let mut unfinished = unfinished.borrow_mut();
+                    unfinished.folder = Some(files.clone());
+                    unfinished.files.push(path.clone());
+                }
                 let made = make(&files, &path).map_err(|error| cannot(&path, error))?;
                 content = Some((path, BufWriter::new(made)));
             }
@@ -77,21 +148,9 @@ pub async fn export(session: &Session, common: &Common, args: ExportArgs) -> Out
     let Exported { events, files: count, damaged } = stream.answer().await?;
     finish(content).map_err(|(path, error)| cannot(&path, error))?;
     finish(Some((beside.clone(), lines))).map_err(|(path, error)| cannot(&path, error))?;
-    fs::rename(&beside, &args.file).map_err(|error| cannot(&args.file, error))?;
+    fs::rename(&beside, file).map_err(|error| cannot(file, error))?;
     waiting.end();
-    if common.json {
-        words::json(&json!({ "events": events, "files": count, "damaged": damaged, "bytes": bytes }))?;
-    } else {
-        words::say(&format!("Exported {events} events and {count} files, {}.", words::bytes(bytes)))?;
-        tell("It is not sealed: whoever has it can read it. `lamos verify --export` checks it.");
-    }
-    if damaged > 0 {
-        return Err(Failure::new(
-            exit::DATA,
-            format!("{damaged} things are damaged and missing in it; `lamos verify` names them"),
-        ));
-    }
-    Ok(())
+    Ok((events, count, damaged, bytes))
 }
 
 fn make(folder: &Path, path: &Path) -> io::Result<File> {

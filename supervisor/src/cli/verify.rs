@@ -160,7 +160,14 @@ fn report(common: &Common, verified: &VerifiedAll, damage: &[DamageFound], done:
     if damaged == 0 {
         return Ok(());
     }
-    Err(Failure::new(exit::DATA, format!("{damaged} things are damaged; {}", advice(damage, &done))))
+    Err(Failure::new(
+        exit::DATA,
+        format!(
+            "{}; {}",
+            if damaged == 1 { "1 thing is damaged".to_owned() } else { format!("{damaged} things are damaged") },
+            advice(damage, &done)
+        ),
+    ))
 }
 
 /// What can be done about it now.
@@ -186,7 +193,8 @@ fn advice(damage: &[DamageFound], done: &Done) -> String {
 /// `lamos verify --export`: no key, no archive, nothing that runs.
 pub fn export(common: &Common, file: &Path) -> Outcome {
     let cannot = |error: std::io::Error| Failure::new(exit::DATA, format!("cannot read {}: {error}", file.display()));
-    let mut lines = BufReader::new(File::open(file).map_err(cannot)?);
+    let given = |error: std::io::Error| Failure::new(exit::GIVEN, format!("cannot read {}: {error}", file.display()));
+    let mut lines = BufReader::new(File::open(file).map_err(given)?);
     let mut waiting = Waiting::begin("checking");
     let mut wrong = Vec::new();
     let checked = storage::proof::check(&mut lines, &super::export::files_of(file), &mut |what| wrong.push(what));
