@@ -97,6 +97,32 @@ fn a_file_with_all_its_versions_is_gone_and_its_path_is_free() {
     assert_eq!(home.run(["vol", "cat", "user/a"]).good(), "third version");
 }
 
+/// Moving a file leaves what it was in the history of its earlier name, and that is said.
+#[test]
+fn what_a_file_was_under_another_name_is_named() {
+    let home = Home::new();
+    let _serve = up(&home);
+    write(&home, &home.file("f", "a word"), "user/r/a");
+    write(&home, &home.file("g", "another"), "user/other");
+    home.run(["vol", "rm", "user/other"]).good();
+    home.run(["vol", "mv", "user/r/a", "user/r/b"]).good();
+    home.run(["vol", "mv", "user/r/b", "user/r/c/"]).good();
+    let outcome = home.run(["erase", "--yes", "user/r/c/b"]);
+    assert!(outcome.err.contains("moved here") && outcome.err.contains("user/r/b"), "{outcome:?}");
+    assert!(!outcome.err.contains("user/other"), "{outcome:?}");
+    // All that is gone is said, whatever becomes of the rest.
+    let outcome = home.run(["--json", "erase", "--yes", "user/r/b", "user/r/nothing", "user/r/a"]);
+    let said: serde_json::Value = serde_json::from_str(&outcome.out).unwrap();
+    assert_eq!((&said[0]["erased"], &said[0]["earlier_names"]), (&"user/r/b".into(), &serde_json::json!(["user/r/a"])));
+    assert_eq!((outcome.code, said.as_array().unwrap().len()), (3, 1), "{outcome:?}");
+    assert_eq!(home.run(["vol", "cat", "user/r/a", "--version", "~1"]).good(), "a word");
+    home.run(["erase", "--yes", "user/r/a"]).good();
+    home.run(["vol", "cat", "user/r/a", "--version", "~1"]).bad(3);
+    assert!(home.run(["vol", "mv", "user/r", "user/s"]).bad(3).contains("no file"));
+    write(&home, &home.file("f", "a word"), "user/r/a");
+    assert!(home.run(["vol", "mv", "user/r", "user/s"]).bad(3).contains("folder"));
+}
+
 #[test]
 fn its_sealed_bytes_are_overwritten_on_the_disk() {
     let home = Home::new();

@@ -1,8 +1,14 @@
 //! `erase`: conversations and files, for good.
 
-use std::io::{self, IsTerminal as _};
+use std::{
+    collections::BTreeSet,
+    io::{self, IsTerminal as _},
+};
 
-use ipc::messages::storage::{Erase, EraseWhat, Erased};
+use ipc::{
+    Code,
+    messages::storage::{Erase, EraseWhat, Erased, File, ListRemoved, ListVersions, MAX_PAGE, Version},
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -33,8 +39,23 @@ pub async fn erase(session: &Session, common: &Common, args: EraseArgs) -> Outco
         confirm(&found)?;
     }
     let mut report = Vec::new();
+    let erased = erase_each(session, common, found, &mut report).await;
+    // What is gone is said whatever became of the others.
+    if common.json && (erased.is_ok() || !report.is_empty()) {
+        words::json(&Value::Array(report))?;
+    } else if !report.is_empty() {
+        tell("Backups lose it when they are next brought up to date; copies elsewhere are out of reach.");
+    }
+    erased
+}
+
+async fn erase_each(session: &Session, common: &Common, found: Vec<(String, EraseWhat)>, report: &mut Vec<Value>) -> Outcome {
     for (name, what) in found {
         let mut waiting = Waiting::begin(&format!("erasing {}", line(&name)));
+        let before = match &what {
+            EraseWhat::File(path) => names_before(session, path).await?,
+            EraseWhat::Conversation(_) => Vec::new(),
+        };
         let erased = session.client.call(&Erase { what }).await;
         waiting.end();
         let Erased { events, damaged, chunks, chunks_stay } = erased?;
@@ -54,15 +75,70 @@ pub async fn erase(session: &Session, common: &Common, args: EraseArgs) -> Outco
                 );
             }
         }
+        if !before.is_empty() && !common.json {
+            let names: Vec<String> = before.iter().map(|name| line(name)).collect();
+            tell(&format!(
+                "It was moved here. What it was under its earlier name is still there, in the history of {}; erase that too if \
+                 it is to be gone.",
+                names.join(", ")
+            ));
+        }
         report.push(json!({
             "erased": name, "events": events, "damaged": damaged, "chunks": chunks, "chunks_stay": chunks_stay,
+            "earlier_names": before,
         }));
     }
-    if common.json {
-        return Ok(words::json(&Value::Array(report))?);
-    }
-    tell("Backups lose it when they are next brought up to date; copies elsewhere are out of reach.");
     Ok(())
+}
+
+/// The paths that a file was moved away from: they were removed in the commit that wrote it. A path that was used again is not
+/// among them.
+async fn names_before(session: &Session, path: &str) -> Result<Vec<String>, Failure> {
+    let mut commits = BTreeSet::new();
+    let mut request = ListVersions { path: path.to_owned(), before: None, limit: MAX_PAGE };
+    loop {
+        let versions = match session.client.call(&request).await {
+            Ok(versions) => versions,
+            // Whoever erases it says what there is to say of that, and a damaged one is erased too.
+            Err(refusal) if matches!(refusal.code, Code::NotFound | Code::ArchiveDamaged) => return Ok(Vec::new()),
+            Err(refusal) => return Err(refusal.into()),
+        };
+        commits.extend(versions.items.iter().filter_map(|version| version.commit));
+        match versions.next {
+            Some(next) => request.before = Some(next),
+            None => break,
+        }
+    }
+    let mut names = Vec::new();
+    if commits.is_empty() {
+        return Ok(names);
+    }
+    for volume in ["user/", "team/", "project/"] {
+        let mut request = ListRemoved { prefix: volume.to_owned(), after: String::new(), limit: MAX_PAGE };
+        loop {
+            let removed = session.client.call(&request).await?;
+            for File { path: earlier, .. } in removed.items.iter().filter(|file| file.path != path) {
+                let newest = newest_of(session, earlier).await?;
+                if newest.and_then(|version| version.commit).is_some_and(|commit| commits.contains(&commit)) {
+                    names.push(earlier.clone());
+                }
+            }
+            match removed.items.last() {
+                Some(last) if removed.more => request.after.clone_from(&last.path),
+                _ => break,
+            }
+        }
+    }
+    Ok(names)
+}
+
+/// The newest version of a file; nothing of one that is damaged or was erased.
+async fn newest_of(session: &Session, path: &str) -> Result<Option<Version>, Failure> {
+    match session.client.call(&ListVersions { path: path.to_owned(), before: None, limit: 1 }).await {
+        Ok(versions) => Ok(versions.items.into_iter().next()),
+        Err(refusal) if matches!(refusal.code, Code::NotFound | Code::ArchiveDamaged) => Ok(None),
+        Err(refusal) => Err(refusal.into()),
+    }
 }
 
 fn confirm(found: &[(String, EraseWhat)]) -> Outcome {
