@@ -79,6 +79,16 @@ fn a_folder_with_large_files_is_kept_whole() {
     fs::write(folder.join("large.bin"), noise(2, 2 << 20)).unwrap();
     let said = home.run(["--json", "vol", "write", folder.to_str().unwrap(), "user/mixed"]).json();
     assert_eq!(said["written"], 3, "{said}");
+    // What is there already is known, small or large, and makes no version.
+    let again = home.run(["--json", "vol", "write", folder.to_str().unwrap(), "user/mixed"]).json();
+    assert_eq!((&again["written"], &again["unchanged"]), (&0.into(), &3.into()), "{again}");
+    let large = folder.join("large.bin");
+    let one = home.run(["--json", "vol", "write", large.to_str().unwrap(), "user/mixed/large.bin"]).json();
+    assert_eq!((&one["written"], &one["unchanged"]), (&0.into(), &1.into()), "{one}");
+    assert_eq!(home.run(["--json", "vol", "log", "user/mixed/large.bin"]).json().as_array().unwrap().len(), 1);
+    fs::write(&large, noise(3, 2 << 20)).unwrap();
+    let other = home.run(["--json", "vol", "write", large.to_str().unwrap(), "user/mixed/large.bin"]).json();
+    assert_eq!((&other["written"], &other["unchanged"]), (&1.into(), &0.into()), "{other}");
     let list = home.run(["--json", "vol", "glob", "user/mixed/**"]).json();
     let lengths: Vec<u64> = list.as_array().unwrap().iter().map(|file| file["length"].as_u64().unwrap()).collect();
     assert_eq!(lengths, [2 << 20, 5, 3 << 20]);

@@ -104,6 +104,8 @@ fn the_project_lies_over_mine_over_the_teams_over_what_ships() {
     assert_eq!(read(&[]), "user", "without a project and teams");
     assert_eq!(read(&["--team", "red", "--project", "none"]), "user");
     let layers = home.run([&["--json", "vol", "cat", "--where", name][..], &all].concat()).json();
+    assert!(home.run(["vol", "cat", "--where", "user/a/b"]).bad(2).contains("\"a/b\""), "a path has no layers");
+    home.run(["--json", "vol", "cat", "--where", "no/such"]).bad(3);
     let paths: Vec<&str> = layers.as_array().unwrap().iter().map(|layer| layer["path"].as_str().unwrap()).collect();
     assert_eq!(paths, ["project/lamp", "user", "team/red", "team/blue", "system"].map(|volume| format!("{volume}/{name}")));
     assert!(layers[0]["read"] == true && layers[1]["read"] == false, "{layers:#}");
@@ -136,6 +138,7 @@ fn every_version_stays_and_can_be_read_compared_and_brought_back() {
     // What is the same already makes no version.
     let same = home.command(["--json", "vol", "write", "-", path]).input(versions[2]).run().json();
     assert_eq!((&same["written"], &same["unchanged"]), (&0.into(), &1.into()));
+    assert_eq!(same["commit"], serde_json::Value::Null, "nothing was made");
     home.run(["vol", "rm", path, "--message", "enough"]).good();
     let history = log(&home, path);
     let said: Vec<&str> = history.iter().map(|version| version["message"].as_str().unwrap()).collect();

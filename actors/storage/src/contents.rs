@@ -50,6 +50,14 @@ impl Taken {
         (self.content.unwrap_or(Content::Bytes(Vec::new())), self.upload)
     }
 
+    /// Nothing is to refer to it.
+    pub(crate) fn leave(self, replica: &Replica, writer: &WriterHandle) {
+        if self.upload.is_some() {
+            drop(self.upload);
+            collect(replica, writer);
+        }
+    }
+
     /// Keeps the event that refers to it.
     pub(crate) async fn keep(self, replica: &Replica, writer: &WriterHandle, draft: Draft) -> Result<Kept, Refusal> {
         let (checkpoint, upload) = self.upload.unzip();

@@ -37,6 +37,7 @@ use crate::{
     writer::WriterHandle,
 };
 
+/// Writes a file. One that holds these very bytes gets no other version; what is answered is the one it has.
 pub(crate) async fn write(
     replica: &Replica,
     writer: &WriterHandle,
@@ -47,7 +48,14 @@ pub(crate) async fn write(
     let (spot, branch) = place(replica, path, To::Write)?;
     let entity = spot.entity();
     let mut taken = contents::take(replica, writer, entity, request.length, request.resume, reply).await?;
-    let body = Body::File(spot.written(taken.content(), branch));
+    let content = taken.content();
+    let already =
+        replica.snapshot().map_err(|error| refusal(&error)).and_then(|snapshot| spot.is_already(&snapshot, &content))?;
+    if let Some((position, event)) = already {
+        taken.leave(replica, writer);
+        return Ok(Appended { event, position });
+    }
+    let body = Body::File(spot.written(content, branch));
     taken.keep(replica, writer, Draft { entity, body, once: None }).await.map(appended)
 }
 

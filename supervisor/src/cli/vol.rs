@@ -27,6 +27,7 @@ use super::{
     sign_in::sign_in,
     words::{self, Failure, Outcome, line, moment, table},
 };
+use crate::exit;
 
 /// What volumes are called. Which of their paths are good is the archive's to say.
 const VOLUMES: &[&str] = &["project", "system", "team", "user"];
@@ -107,14 +108,21 @@ async fn resolve_past(session: &Session, path: String) -> Result<String, Failure
 }
 
 async fn show_layers(session: &Session, path: String, layers: Layers, as_json: bool) -> Outcome {
+    if names_volume(&path)
+        && let Some((_, name)) = path.split_once('/')
+    {
+        let sentence =
+            format!("{path:?} names one volume; --where shows the layers that have a name without one, such as {name:?}");
+        return Err(Failure::new(exit::USAGE, sentence));
+    }
     let found = layers_of(session, &path, layers).await?;
+    if found.is_empty() {
+        return Err(Failure::new(NOT_FOUND, format!("no layer has or had a file {path:?}")));
+    }
     if as_json {
         let read = found.iter().position(|layer| layer.there);
         let item = |(index, layer): (usize, &Layer)| json!({ "path": layer.path, "there": layer.there, "read": Some(index) == read, "length": layer.length, "changed_ms": layer.changed_ms });
         return Ok(words::json(&found.iter().enumerate().map(item).collect::<Vec<Value>>().into())?);
-    }
-    if found.is_empty() {
-        return Err(Failure::new(NOT_FOUND, format!("no layer has or had a file {path:?}")));
     }
     let rows: Vec<Vec<String>> = found
         .iter()

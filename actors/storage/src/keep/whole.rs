@@ -29,7 +29,17 @@ pub(super) async fn compare(replica: &Replica, keep: &Keep) -> Result<Option<boo
     let expected = keep.point.borrow().as_ref().and_then(Point::comparable);
     let same = match expected {
         None => None,
-        Some(expected) => aside(move || Ok(Some(looking.snapshot()?.fingerprint()? == expected))).await?,
+        Some(expected) => {
+            let of_others = keep.point.borrow().as_ref().is_some_and(|point| point.device != replica.device());
+            aside(move || {
+                let snapshot = looking.snapshot()?;
+                let same = snapshot.fingerprint()? == expected;
+                // A restore that was cut off may have been written in before it goes on: then it is more than there was.
+                let gone_on = of_others && snapshot.by_sequence(&looking.device(), 1)?.is_some();
+                Ok((same || !gone_on).then_some(same))
+            })
+            .await?
+        }
     };
     keep.same.set(Some(same));
     Ok(same)

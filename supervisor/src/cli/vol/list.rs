@@ -91,6 +91,9 @@ pub(super) async fn ls(session: &Session, path: &str, layers: Layers, as_json: b
     }
     if printer.count == 0 && folder == USER {
         tell("Nothing lies in user/ yet; `lamos vol write FILE user/` keeps a file there.");
+    } else if printer.count == 0 && names_volume(&folder) && folder.rsplit('/').next().is_some_and(|last| last.contains('@')) {
+        // The archive has listed it, so the branch is there.
+        tell(&format!("Nothing lies on {}.", line(&folder)));
     } else if printer.count == 0 && !folder.is_empty() {
         return one(session, &folder, as_json).await;
     }

@@ -12,7 +12,7 @@ use ipc::{
     endpoint::Options,
     messages::{
         common::Chunk,
-        storage::{CommitFiles, CommitPiece, Committed, ListFiles, MAX_PAGE, ReadFile, WriteFile},
+        storage::{Appended, CommitFiles, CommitPiece, Committed, ListFiles, ListVersions, MAX_PAGE, ReadFile, WriteFile},
     },
 };
 use serde_json::json;
@@ -80,8 +80,10 @@ pub(super) async fn write(session: &Session, source: &Path, mut path: String, me
             let most = words::bytes(MAX_FILE);
             return Err(Failure::new(3, format!("a file larger than {most} is kept without a message; leave --message out")));
         }
-        stream_large(session, &Large { source: source.to_owned(), path, length: metadata.len() }).await?;
-        return report((Committed { written: 1, removed: 0, unchanged: 0 }, None), as_json);
+        let mut committed = Committed::default();
+        let large = Large { source: source.to_owned(), path, length: metadata.len() };
+        stream_large(session, &large, &mut committed).await?;
+        return report((committed, None), as_json);
     }
     report(commit(session, message, vec![Change::Copy(path, source.to_owned())]).await?, as_json)
 }
@@ -98,19 +100,23 @@ async fn write_folder(session: &Session, changes: Vec<Change>, large: Vec<Large>
     let (mut committed, id) =
         if changes.is_empty() && !large.is_empty() { none } else { commit(session, message, changes).await? };
     for file in &large {
-        if let Err(mut failure) = stream_large(session, file).await {
+        if let Err(mut failure) = stream_large(session, file, &mut committed).await {
             let kept = committed.written + committed.unchanged;
             failure.sentence = format!("{}: {} ({kept} files are kept)", line(&file.path), failure.sentence);
             return Err(failure);
         }
-        committed.written += 1;
     }
     report((committed, id), as_json)
 }
 
-/// One large file, by itself.
-async fn stream_large(session: &Session, file: &Large) -> Outcome {
+/// One large file, by itself. It is counted.
+async fn stream_large(session: &Session, file: &Large, committed: &mut Committed) -> Outcome {
     let Large { source, path, length } = file;
+    let before = match session.client.call(&ListVersions { path: path.clone(), before: None, limit: 1 }).await {
+        Ok(versions) => versions.items.first().map(|version| version.event),
+        // There never was one, or it cannot be read: it is written.
+        Err(_) => None,
+    };
     let mut file = File::open(source).map_err(|error| unreadable(source, &error))?;
     let stream = session.client.open(&WriteFile::new(path.clone(), *length), Options::default())?;
     let mut piece = vec![0; Chunk::SIZE];
@@ -121,7 +127,9 @@ async fn stream_large(session: &Session, file: &Large) -> Outcome {
         }
     }
     stream.end();
-    stream.answer().await?;
+    let Appended { event, .. } = stream.answer().await?;
+    // The version it had is answered where it is that already.
+    *if before == Some(event) { &mut committed.unchanged } else { &mut committed.written } += 1;
     Ok(())
 }
 
@@ -154,16 +162,34 @@ pub(super) async fn remove(session: &Session, paths: Vec<String>, recursive: boo
 }
 
 /// `lamos vol mv`.
-pub(super) async fn rename(session: &Session, from: String, to: String, force: bool, message: String, as_json: bool) -> Outcome {
+pub(super) async fn rename(
+    session: &Session,
+    from: String,
+    mut to: String,
+    force: bool,
+    message: String,
+    as_json: bool,
+) -> Outcome {
+    if to.ends_with('/') {
+        to.push_str(from.rsplit('/').next().unwrap_or_default());
+    }
+    if !is_file(session, &from).await? && is_file(session, &format!("{}/", from.trim_end_matches('/'))).await? {
+        return Err(Failure::new(3, format!("{from:?} is a folder; `lamos vol mv` moves a file")));
+    }
     if !force {
-        let page = session.client.call(&ListFiles { prefix: to.clone(), after: String::new(), limit: 1 }).await?;
-        if page.items.first().is_some_and(|file| file.path == to) {
+        if is_file(session, &to).await? {
             return Err(Failure::new(3, format!("there is a file {to:?} already; --force puts this one in its place")));
         }
     }
     let bytes = collect_bytes(session, &ReadFile::whole(from.clone()), MAX_FILE as usize).await?;
     let message = if message.is_empty() { format!("{from} is now {to}") } else { message };
     report(commit(session, message, vec![Change::Write(to, bytes), Change::Remove(from)]).await?, as_json)
+}
+
+/// Whether there is a file of this path; of one that ends with / whether there is one in it.
+async fn is_file(session: &Session, path: &str) -> Result<bool, Failure> {
+    let page = session.client.call(&ListFiles { prefix: path.to_owned(), after: String::new(), limit: 1 }).await?;
+    Ok(page.items.first().is_some_and(|file| path.ends_with('/') || file.path == path))
 }
 
 /// The files below a folder, by their names.
@@ -271,7 +297,8 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
 fn report((committed, id): (Committed, Option<[u8; 16]>), as_json: bool) -> Outcome {
     let Committed { written, removed, unchanged } = committed;
     if as_json {
-        let commit = id.map(|id| hex(&id));
+        // Where nothing was changed nothing was made.
+        let commit = id.filter(|_| written + removed > 0).map(|id| hex(&id));
         return Ok(words::json(&json!({ "written": written, "removed": removed, "unchanged": unchanged, "commit": commit }))?);
     }
     let files = |count: u32| if count == 1 { "1 file".to_owned() } else { format!("{count} files") };

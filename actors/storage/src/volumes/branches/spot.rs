@@ -8,7 +8,7 @@ use replica::{
     branches::Branch,
 };
 
-use super::super::path::VolumePath;
+use super::{super::path::VolumePath, compare::same};
 use crate::errors::refusal;
 
 /// A file where it lies.
@@ -119,6 +119,22 @@ impl Spot {
             None => None,
         };
         Ok(content)
+    }
+
+    /// The place of the version that holds and the id of its event, if the file is this content already.
+    pub(crate) fn is_already(&self, snapshot: &Snapshot<'_>, content: &Content) -> Result<Option<(u64, [u8; 32])>, Refusal> {
+        let Some(Holds::Newest(entity, file)) = self.holds(snapshot).map_err(|error| refusal(&error))? else { return Ok(None) };
+        let found = match snapshot.content(&entity) {
+            Ok(found) => found.filter(|found| file.position != 0 && same(found, content)),
+            // It is written anew.
+            Err(ReplicaError::Damaged(_)) => None,
+            Err(error) => return Err(refusal(&error)),
+        };
+        if found.is_none() {
+            return Ok(None);
+        }
+        let id = snapshot.id_at(file.position).map_err(|error| refusal(&error))?;
+        Ok(id.map(|id| (file.position, id)))
     }
 
     /// What stands with a version that is written here now.
