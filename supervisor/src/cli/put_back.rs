@@ -176,11 +176,17 @@ fn report(common: &Common, made: Option<PointOpened>, restored: &Restored, sum: 
     } else {
         let of = made.map_or_else(String::new, |made| format!(" of {}", moment(made.made_ms)));
         words::say(&format!(
-            "Put back the backup{of}: {} events, {} conversations, {} chunks.",
+            "Put back the backup{of}: {} events and {} conversations are here now, and {} chunks of large content were put back.",
             restored.events, restored.conversations, sum.chunks
         ))?;
         if restored.same == Some(true) && !bad {
             words::say("Everything is as it was. This is a new device from here on.")?;
+        }
+        if restored.same.is_none() && !bad && made.is_some() {
+            words::say(
+                "Nothing that the backup has is missing. It was not compared as a whole: it was made by a program that folds \
+                 otherwise or over damage, or something was written here since.",
+            )?;
         }
         if sum.beside > 0 {
             words::say(&format!("Beside it {} events were put back that only the backup had.", sum.beside))?;
