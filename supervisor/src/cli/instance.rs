@@ -97,8 +97,8 @@ pub async fn instance(session: &Session, common: &Common, args: InstanceArgs) ->
             show(session, id, limit as usize, common.json).await
         }
         InstanceAction::Recent { id: None, limit } => list(session, limit, common.json).await,
-        InstanceAction::Pin { id } => pin(session, &id, true).await,
-        InstanceAction::Unpin { id } => pin(session, &id, false).await,
+        InstanceAction::Pin { id } => pin(session, &id, true, common.json).await,
+        InstanceAction::Unpin { id } => pin(session, &id, false, common.json).await,
         InstanceAction::Begin { title } => {
             let id = random()?;
             let begun = CreateConversation { id: ConversationId(id), title: title.join(" ") };
@@ -127,9 +127,12 @@ pub async fn instance(session: &Session, common: &Common, args: InstanceArgs) ->
     }
 }
 
-async fn pin(session: &Session, prefix: &str, pinned: bool) -> Outcome {
+async fn pin(session: &Session, prefix: &str, pinned: bool, as_json: bool) -> Outcome {
     let id = find(session, prefix).await?;
     session.client.call(&Pin { id, pinned }).await?;
+    if as_json {
+        return Ok(words::json(&json!({ "conversation": id.to_string(), "pinned": pinned }))?);
+    }
     Ok(words::say(&id.to_string())?)
 }
 

@@ -31,7 +31,8 @@ const DIM: Style = Style::new().dimmed();
 #[derive(Debug, Args)]
 pub struct SearchArgs {
     /// What to look for: words that must all occur, begin*, and in single quotes for the shell '"an exact phrase"' and
-    /// 'this -that'. Of a file its path is looked through and the first 4 MiB of its text
+    /// 'this -that'. A question and what was answered to it are one hit, shown where it fits best. Of a file its path is
+    /// looked through and the first 4 MiB of its text
     #[arg(required = true)]
     pub words: Vec<String>,
 

@@ -28,7 +28,7 @@ pub async fn stats(session: &Session, common: &Common) -> Outcome {
         row("sealed", words::bytes(total(|kind| kind.sealed))),
         row("database", format!("{}, of it {} in use", words::bytes(measured.database), words::bytes(measured.used))),
         row("may grow to", words::bytes(measured.reserved)),
-        row("directory", words::bytes(measured.directory)),
+        row("this space", words::bytes(measured.directory)),
         row("disk", format!("{} free of {}", words::bytes(measured.disk_free), words::bytes(measured.disk))),
     ];
     words::answer(&table(&whole))?;

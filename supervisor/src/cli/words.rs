@@ -194,12 +194,17 @@ pub fn table(rows: &[Vec<String>]) -> String {
 
 /// A length in bytes, as people read it.
 pub fn bytes(count: u64) -> String {
-    match count {
-        0..1024 => format!("{count} B"),
-        1024..1_048_576 => format!("{:.1} KiB", count as f64 / 1024.0),
-        1_048_576..1_073_741_824 => format!("{:.1} MiB", count as f64 / 1_048_576.0),
-        _ => format!("{:.1} GiB", count as f64 / 1_073_741_824.0),
+    if count < 1024 {
+        return format!("{count} B");
     }
+    let (mut value, mut unit) = (count as f64 / 1024.0, "KiB");
+    for larger in ["MiB", "GiB"] {
+        // What would be shown as 1024.0 is one of the next.
+        if value >= 1023.95 {
+            (value, unit) = (value / 1024.0, larger);
+        }
+    }
+    format!("{value:.1} {unit}")
 }
 
 /// A time span, as people read it.
