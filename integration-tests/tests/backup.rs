@@ -328,6 +328,33 @@ fn a_restoring_that_is_cut_off_goes_on_when_it_is_done_again() {
     assert_eq!(hers(&other, ["--json", "verify"]).run().json()["damaged"], json!([]));
 }
 
+/// What was cut off at its very end, and then written in: nobody is told that it is whole before it is, and not that something
+/// is missing when it is only more.
+#[test]
+fn a_restoring_that_has_not_ended_is_told_and_may_be_written_in() {
+    let home = Home::new();
+    let serve = up(&home);
+    fill(&home);
+    home.run(["backup", "b"]).good();
+    drop(serve);
+    let (other, said) = restored(&home, "b", 0);
+    assert!(said.contains("\"same\": true"), "{said}");
+    let stats = || hers(&other, ["--json", "stats"]).run().json()["restoring"].clone();
+    assert_eq!(stats(), false);
+    hers(&other, ["stop"]).run();
+    let mark = other.space().join("restoring");
+    fs::write(&mark, "").unwrap();
+    assert_eq!(stats(), true);
+    let doctor = hers(&other, ["doctor"]).run();
+    assert!(doctor.out.contains("a restore was cut off"), "{doctor:?}");
+    let mine = other.file("mine", "mine");
+    hers(&other, ["vol", "write", mine.to_str().unwrap(), "user/mine"]).run().good();
+    let again = hers(&other, ["--json", "restore", home.path("b").to_str().unwrap()]).run().json();
+    assert_eq!((&again["same"], &again["missing_events"]), (&json!(null), &json!(0)));
+    assert_eq!((stats(), mark.exists()), (json!(false), false));
+    assert_eq!(hers(&other, ["vol", "cat", "user/mine"]).run().good(), "mine");
+}
+
 #[test]
 fn a_place_that_cannot_be_used_is_named() {
     let home = Home::new();

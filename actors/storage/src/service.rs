@@ -375,7 +375,15 @@ impl Service {
             self.replica.snapshot().and_then(|snapshot| snapshot.counts()).map_err(|error| refusal(&error))?;
         let bytes = self.replica.bytes_on_disk().map_err(|error| refusal(&error.into()))?;
         let large = self.replica.blob_usage().map_err(|error| refusal(&error))?;
-        Ok(Counts { events, unsigned, conversations, bytes, chunks: large.chunks, chunk_bytes: large.bytes })
+        Ok(Counts {
+            events,
+            unsigned,
+            conversations,
+            bytes,
+            chunks: large.chunks,
+            chunk_bytes: large.bytes,
+            restoring: restore::is_going_on(&self.directory),
+        })
     }
 }
 

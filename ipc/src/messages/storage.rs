@@ -471,6 +471,8 @@ pub struct Counts {
     pub chunks: u64,
     /// Bytes of the files they lie in.
     pub chunk_bytes: u64,
+    /// A restoring was begun and has not ended: not everything of the backup is here.
+    pub restoring: bool,
 }
 
 /// This agent works on this conversation and on no other: what one conversation was talked into cannot read another.

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{
     args::{Common, ModelArgs},
     models, ps,
+    restore::CUT_OFF,
     session::{Session, places},
     sign_in::sign_in,
     words::{self, Failure, Outcome, bytes, table},
@@ -95,6 +96,9 @@ async fn tree(session: &Session, common: &Common, findings: &mut Vec<Finding>) {
                     bytes(counts.bytes)
                 );
                 add(Health::Good, "archive", detail);
+                if counts.restoring {
+                    add(Health::Bad, "restoring", CUT_OFF.to_owned());
+                }
             }
             Err(refusal) => add(Health::Bad, "archive", refusal.sentence),
         },

@@ -43,6 +43,10 @@ pub struct Found {
     pub opened: PointOpened,
 }
 
+/// What is said of an archive in which a restoring has not ended.
+pub(super) const CUT_OFF: &str =
+    "a restore was cut off, so not everything of the backup is here; give `lamos restore` the same backup again";
+
 /// `lamos restore`.
 pub async fn restore(common: &Common, args: Restore) -> Outcome {
     let (user, password) = entered(common)?;

@@ -1,10 +1,11 @@
 //! `stats`: how much is kept, counted, and the room it takes.
 
-use ipc::messages::storage::{KindMeasured, Measure, Measured};
+use ipc::messages::storage::{KindMeasured, Measure, Measured, Statistics};
 use serde_json::{Value, json};
 
 use super::{
     args::Common,
+    restore::CUT_OFF,
     session::Session,
     sign_in::sign_in,
     words::{self, Outcome, table},
@@ -14,8 +15,14 @@ use super::{
 pub async fn stats(session: &Session, common: &Common) -> Outcome {
     sign_in(session, common).await?;
     let measured = session.client.call(&Measure).await?;
+    let restoring = session.client.call(&Statistics).await?.restoring;
     if common.json {
-        return Ok(words::json(&measured_json(&measured))?);
+        let mut all = measured_json(&measured);
+        all["restoring"] = json!(restoring);
+        return Ok(words::json(&all)?);
+    }
+    if restoring {
+        words::tell(CUT_OFF);
     }
     let total = |what: fn(&KindMeasured) -> u64| measured.kinds.iter().map(what).sum::<u64>();
     let (events, unsigned, erased) = (total(|kind| kind.events), total(|kind| kind.unsigned), total(|kind| kind.erased));

@@ -114,6 +114,11 @@ fn needed(point: &Point, damage: &Damage, device: &[u8; 32]) -> Vec<[u8; 16]> {
     events.chain(chunks.map(|pack| pack.name)).chain(others).collect()
 }
 
+/// Whether a restoring was begun and has not ended.
+pub(crate) fn is_going_on(directory: &Path) -> bool {
+    directory.join(MARK).exists()
+}
+
 /// Begins to put back, or goes on with it; whether something is here already.
 fn begin(replica: &Replica, directory: &Path) -> Result<bool, Refusal> {
     let cannot = |error: io::Error| refusal(&error.into());

@@ -176,10 +176,8 @@ pub(super) async fn rename(
     if !is_file(session, &from).await? && is_file(session, &format!("{}/", from.trim_end_matches('/'))).await? {
         return Err(Failure::new(3, format!("{from:?} is a folder; `lamos vol mv` moves a file")));
     }
-    if !force {
-        if is_file(session, &to).await? {
-            return Err(Failure::new(3, format!("there is a file {to:?} already; --force puts this one in its place")));
-        }
+    if !force && is_file(session, &to).await? {
+        return Err(Failure::new(3, format!("there is a file {to:?} already; --force puts this one in its place")));
     }
     let bytes = collect_bytes(session, &ReadFile::whole(from.clone()), MAX_FILE as usize).await?;
     let message = if message.is_empty() { format!("{from} is now {to}") } else { message };
