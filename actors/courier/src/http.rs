@@ -7,7 +7,7 @@ use backends::{Refused, Remote, StorageError};
 use outbound::Prepared;
 use reqwest::{
     Client, Request, Response, StatusCode, Url,
-    header::{HeaderMap, RETRY_AFTER},
+    header::{CONTENT_TYPE, ETAG, HeaderMap, RETRY_AFTER},
 };
 use tokio::time::{sleep, timeout};
 
@@ -142,6 +142,16 @@ pub(crate) fn failed(status: StatusCode, headers: &HeaderMap) -> Option<StorageE
         300..=399 if status != StatusCode::NOT_MODIFIED => Remote::Nonsense("it sends elsewhere".to_owned()).into(),
         _ => return None,
     })
+}
+
+/// A page for people where a page is no answer: of a login, or of a network that wants something first. A value that is a
+/// page has a tag; these have none.
+pub(crate) fn page(response: &Response) -> Option<StorageError> {
+    let headers = response.headers();
+    let is_html = |kind: &str| kind.trim_start().to_ascii_lowercase().starts_with("text/html");
+    let html = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).is_some_and(is_html);
+    (response.status() == StatusCode::OK && html && !headers.contains_key(ETAG))
+        .then(|| Remote::Nonsense("it answers with a page for people, as to sign in at".to_owned()).into())
 }
 
 /// `Retry-After` in seconds. A date says nothing: it is by another clock.

@@ -7,6 +7,7 @@
 //! **Architecture Invariant:** OpenDAL finds no credential by itself: not in the environment, not in a file, not at an
 //! address that clouds keep them at.
 
+mod answers;
 mod errors;
 pub(crate) mod s3;
 mod transport;
@@ -23,7 +24,7 @@ use opendal::{
 };
 use reqwest::Url;
 
-use self::{errors::why, transport::Transport};
+use self::{answers::Speaks, errors::why, transport::Transport};
 use crate::Http;
 
 /// Two views of one place.
@@ -37,8 +38,8 @@ struct Operators {
 }
 
 impl Operators {
-    fn new(builder: impl Builder, origin: Url, root: &str, http: &Http) -> Result<Operators, StorageError> {
-        let transport = HttpTransporter::new(Transport::new(http.clone(), origin));
+    fn new(builder: impl Builder, speaks: Speaks, origin: Url, root: &str, http: &Http) -> Result<Operators, StorageError> {
+        let transport = HttpTransporter::new(Transport::new(http.clone(), origin, speaks));
         let context = OperationContext::new().with_http_transport(transport);
         let times = http.times();
         let limit = TimeoutLayer::new().with_timeout(times.operation).with_io_timeout(times.idle);

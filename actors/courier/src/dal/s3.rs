@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use opendal::{Buffer, services};
 
-use super::{Operators, changed, errors::why, gather, stat};
+use super::{Operators, Speaks, changed, errors::why, gather, stat};
 use crate::{BadTarget, Credential, Http, Kind, Target, read};
 
 /// Bytes of a part. What fits one is sent in one request; the rest in parts, of which nobody sees any before the last.
@@ -39,7 +39,7 @@ pub(crate) fn open(target: &Target, credential: &Credential, http: &Http) -> Res
         }
         _ => return Err(BadTarget::Credential.into()),
     };
-    Ok(S3 { operators: Operators::new(builder, origin, target.root()?.as_str(), http)?, http: http.clone() })
+    Ok(S3 { operators: Operators::new(builder, Speaks::S3, origin, target.root()?.as_str(), http)?, http: http.clone() })
 }
 
 impl S3 {

@@ -7,23 +7,27 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, stream};
 use http_body::{Body as _, Frame, SizeHint};
 use opendal::{Buffer, HttpBody, HttpTransport};
 use reqwest::Url;
 
-use super::errors::met;
+use super::{
+    answers::{Speaks, list},
+    errors::met,
+};
 use crate::http::{Http, broken, failed};
 
 /// See the module.
 pub(super) struct Transport {
     http: Http,
     origins: [Url; 1],
+    speaks: Speaks,
 }
 
 impl Transport {
-    pub(super) fn new(http: Http, origin: Url) -> Transport {
-        Transport { http, origins: [origin] }
+    pub(super) fn new(http: Http, origin: Url, speaks: Speaks) -> Transport {
+        Transport { http, origins: [origin], speaks }
     }
 }
 
@@ -32,15 +36,25 @@ impl HttpTransport for Transport {
         let (parts, body) = request.into_parts();
         let nonsense = |_| met(backends::StorageError::Ours("a request has no address".to_owned()));
         let url = Url::parse(&parts.uri.to_string()).map_err(nonsense)?;
+        let root = self.speaks.root(&parts.method, &url);
         let is_head = parts.method == http::Method::HEAD;
         let mut request = reqwest::Request::new(parts.method, url);
         *request.headers_mut() = parts.headers;
         if !body.is_empty() {
             *request.body_mut() = Some(reqwest::Body::wrap(Sent(body)));
         }
-        let response = self.http.send(&self.origins, request).await.map_err(met)?;
+        let mut response = self.http.send(&self.origins, request).await.map_err(met)?;
         if let Some(error) = failed(response.status(), response.headers()) {
             return Err(met(error));
+        }
+        self.speaks.check(&response, root.is_some()).map_err(met)?;
+        if let Some(root) = root
+            && response.status().is_success()
+        {
+            let list = Buffer::from(list(&self.http, &mut response, root).await.map_err(met)?);
+            let (parts, _) = http::Response::from(response).into_parts();
+            let length = list.len() as u64;
+            return Ok(http::Response::from_parts(parts, HttpBody::new(stream::iter([Ok(list)]), Some(length))));
         }
         let (parts, body) = http::Response::from(response).into_parts();
         let length = parts.headers.get(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());

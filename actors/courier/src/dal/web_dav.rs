@@ -13,7 +13,7 @@ use backends::{Answer, Child, Cursor, Entry, Folders, Page, Path, Pieces, Refuse
 use bytes::Bytes;
 use opendal::{Buffer, ErrorKind, Metadata, Operator, services};
 
-use super::{Operators, changed, errors::why, gather, stat};
+use super::{Operators, Speaks, changed, errors::why, gather, stat};
 use crate::{BadTarget, Credential, Http, Target, read};
 
 /// Largest value. It is in memory while it is sent: the protocol knows no parts.
@@ -36,7 +36,7 @@ pub(crate) fn open(target: &Target, credential: &Credential, http: &Http) -> Res
         Credential::Token(token) => builder.token(token.words()),
         Credential::Key { .. } => return Err(BadTarget::Credential.into()),
     };
-    let operators = Operators::new(builder, origin, &there(target.root()?.as_str()), http)?;
+    let operators = Operators::new(builder, Speaks::WebDav, origin, &there(target.root()?.as_str()), http)?;
     Ok(WebDav { operators, walk: Walk::new(), http: http.clone() })
 }
 

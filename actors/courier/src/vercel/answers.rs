@@ -75,6 +75,11 @@ fn json<T: DeserializeOwned>(said: &[u8]) -> Result<T, StorageError> {
     serde_json::from_slice(said).map_err(|_| Remote::Nonsense("not what its interface says".to_owned()).into())
 }
 
+/// Something was done: any JSON.
+pub(super) fn done(said: &[u8]) -> Result<(), StorageError> {
+    json::<serde::de::IgnoredAny>(said).map(drop)
+}
+
 impl About {
     /// When it was written: `2026-01-31T23:59:59.123Z`.
     pub(super) fn changed(&self) -> Option<SystemTime> {

@@ -22,7 +22,7 @@ use reqwest::{
 use zeroize::Zeroizing;
 
 use self::answers::{About, Listed};
-use crate::{BadTarget, Credential, Http, Kind, Target, dal::s3::known, read};
+use crate::{BadTarget, Credential, Http, Kind, Target, dal::s3::known, http::page, read};
 
 /// The version of the interface.
 const VERSION: &str = "12";
@@ -114,7 +114,7 @@ impl VercelBlob {
         }
         let mut response = self.http.send(&self.origins, request).await?;
         if response.status().is_success() {
-            return Ok(response);
+            return page(&response).map_or(Ok(response), Err);
         }
         // What a failure says is read before it is judged: 403 and 400 have several meanings.
         let said = self.http.body(&mut response, MAX_ANSWER).await.unwrap_or_default();
@@ -176,7 +176,8 @@ impl VercelBlob {
         address.set_query(None);
         let body = serde_json::json!({ "urls": [address.as_str()] }).to_string().into();
         let headers = [(CONTENT_TYPE_NAME, "application/json")];
-        self.say(Method::POST, &self.at("delete", &[]), &headers, &body).await.map(drop)
+        // Nothing is read of what it says, but that it says it.
+        self.say(Method::POST, &self.at("delete", &[]), &headers, &body).await?.map_or(Ok(()), |said| answers::done(&said))
     }
 
     async fn page(&self, folder: Option<&Path>, from: Option<&Cursor>, limit: usize) -> Result<Page, StorageError> {
