@@ -51,9 +51,15 @@ pub enum Refused {
     /// The place is described wrongly: a bucket, a folder or an account that is not there.
     #[error("find the place{}", said(.0))]
     Place(String),
+    /// The disk does not do its part.
+    #[error("use the disk: {0}")]
+    Disk(String),
     /// Another process has said it in these words, which say what could not be done.
     #[error("{0}")]
     Told(String),
+    /// The same of what the other side refuses: a credential, a full account.
+    #[error("{0}")]
+    There(String),
 }
 
 /// What the other side did.
@@ -62,8 +68,8 @@ pub enum Remote {
     /// No connection could be made.
     #[error("reach the other side")]
     Unreachable,
-    /// It wants to be left alone for a time (429, or 503 with a time).
-    #[error("be served: the other side has too much to do")]
+    /// It wants to be left alone for a time (429 or 503).
+    #[error("be served: the other side has too much to do{}", asked(.after))]
     Busy {
         /// For how long, if it said so.
         after: Option<Duration>,
@@ -80,6 +86,13 @@ pub enum Remote {
     /// It said what the protocol does not know.
     #[error("understand the other side: {0}")]
     Nonsense(String),
+    /// One of these but the last, as another process has said it in words that say what could not be done.
+    #[error("{0}")]
+    Told(String),
+}
+
+fn asked(after: &Option<Duration>) -> String {
+    after.map(|after| format!(", and asks for {} s", after.as_secs())).unwrap_or_default()
 }
 
 fn said(words: &str) -> String {

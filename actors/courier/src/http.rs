@@ -132,12 +132,11 @@ pub(crate) fn broken(error: &reqwest::Error) -> StorageError {
 pub(crate) fn failed(status: StatusCode, headers: &HeaderMap) -> Option<StorageError> {
     let after = retry_after(headers);
     Some(match status.as_u16() {
-        429 => Remote::Busy { after }.into(),
-        503 if after.is_some() => Remote::Busy { after }.into(),
-        507 | 402 => Refused::NoRoom("the quota of the place is used up".to_owned()).into(),
-        401 | 407 => Refused::NoRight("the place does not take the credential".to_owned()).into(),
+        429 | 503 => Remote::Busy { after }.into(),
+        status @ (402 | 507) => Refused::NoRoom(format!("the quota of the place is used up, status {status}")).into(),
+        status @ (401 | 407) => Refused::NoRight(format!("the place does not take the credential, status {status}")).into(),
         413 => Refused::TooLarge { most: TOO_LARGE }.into(),
-        status @ (500 | 502..=599) => Remote::Failed(status).into(),
+        status @ (500 | 502 | 504..=599) => Remote::Failed(status).into(),
         // Credentials go where the person said and not where a server says.
         300..=399 if status != StatusCode::NOT_MODIFIED => Remote::Nonsense("it sends elsewhere".to_owned()).into(),
         _ => return None,

@@ -10,13 +10,16 @@ pub(crate) fn refusal(error: &StorageError) -> Refusal {
             Refused::Path(_) | Refused::Escape | Refused::InTheWay | Refused::TooLarge { .. } | Refused::Length => {
                 Code::NotKeepable
             }
-            Refused::NoRight(_) | Refused::Cursor | Refused::Place(_) | Refused::Told(_) => Code::RemoteRefused,
+            Refused::NoRight(_) | Refused::Cursor | Refused::Place(_) | Refused::Told(_) | Refused::There(_) => {
+                Code::RemoteRefused
+            }
+            Refused::Disk(_) => Code::Internal,
             Refused::NoRoom(_) => Code::RemoteFull,
         },
         StorageError::Remote(remote) => match remote {
             Remote::Unreachable => Code::RemoteUnreachable,
             Remote::Busy { .. } | Remote::Failed(_) => Code::RemoteBusy,
-            Remote::BrokeOff | Remote::Changed => Code::RemoteBroken,
+            Remote::BrokeOff | Remote::Changed | Remote::Told(_) => Code::RemoteBroken,
             Remote::Nonsense(_) => Code::RemoteNonsense,
         },
         StorageError::Ours(_) => Code::Internal,

@@ -191,6 +191,13 @@ impl Target {
         self.written().map(str::to_owned)
     }
 
+    /// The server it is at, as a person is told: its name, and its port if that is not the usual one.
+    pub fn server(&self) -> Result<String, BadTarget> {
+        let url = self.place(&Credential::None)?;
+        let host = url.host_str().ok_or(BadTarget::Url)?;
+        Ok(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+    }
+
     fn written(&self) -> Result<&str, BadTarget> {
         match (&self.endpoint, &self.kind) {
             (Some(endpoint), _) => Ok(endpoint),
@@ -248,6 +255,18 @@ mod tests {
             }
             let root = read.and_then(|target| target.root().map(|root| root.to_string()));
             assert_eq!(root, wanted.map(str::to_owned), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_person_is_told_which_server() {
+        for (json, server) in [
+            (r#"{"kind":"webdav","endpoint":"https://dav.example/files/of/me"}"#, "dav.example"),
+            (r#"{"kind":"webdav","endpoint":"http://[::1]:8080/"}"#, "[::1]:8080"),
+            (r#"{"kind":"vercel-blob","token":"blob"}"#, "vercel.com"),
+        ] {
+            let target = Target::parse(json).expect("a target");
+            assert_eq!(target.server().as_deref(), Ok(server));
         }
     }
 

@@ -8,13 +8,13 @@
 //!
 //! **Architecture Invariant:** nothing is read here of what is in a file, and no name says anything about it.
 
-use std::{collections::BTreeMap, path::Path as OsPath, rc::Rc};
+use std::{collections::BTreeMap, path::Path as OsPath};
 
-use backends::{Cursor, MAX_PAGE, Path, Refused, StorageError, Tree, collect};
+use backends::{Cursor, MAX_PAGE, Path, Refused, StorageError, collect};
 use bytes::Bytes;
 
 use super::{
-    place::{Named, Place},
+    place::{self, Named, Place},
     session::Session,
     words::Failure,
 };
@@ -57,20 +57,19 @@ impl BackupPlace {
             std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
             builder.recursive(true).create(folder).map_err(|error| cannot(&error))?;
         }
-        let tree = Tree::open(folder).await.map_err(|error| cannot(&format!("failed to {error}")))?;
-        Ok(BackupPlace { at: Place::of(Rc::new(tree)) })
+        Ok(BackupPlace { at: Place::folder(folder).await? })
     }
 
     /// Writes a file; when this returns well, it is there.
     pub async fn write(&self, path: &str, bytes: Vec<u8>) -> Result<(), Failure> {
         let path = parse(path)?;
-        self.at.storage.write(&path, Bytes::from(bytes)).await.map_err(|error| failed("write", &path, &error))
+        self.at.storage.write(&path, Bytes::from(bytes)).await.map_err(|error| self.failed("write", &path, &error))
     }
 
     /// Reads a file; nothing if it is not there.
     pub async fn read(&self, path: &str) -> Result<Option<Bytes>, Failure> {
         let path = parse(path)?;
-        let cannot = |error: StorageError| failed("read", &path, &error);
+        let cannot = |error: StorageError| self.failed("read", &path, &error);
         match self.at.storage.read_stream(&path).await.map_err(cannot)? {
             Some(value) => collect(value, MAX_FILE).await.map(Some).map_err(cannot),
             None => Ok(None),
@@ -85,7 +84,7 @@ impl BackupPlace {
     /// Makes a file absent.
     pub async fn delete(&self, path: &str) -> Result<(), Failure> {
         let path = parse(path)?;
-        self.at.storage.delete(&path).await.map_err(|error| failed("remove", &path, &error))
+        self.at.storage.delete(&path).await.map_err(|error| self.failed("remove", &path, &error))
     }
 
     /// All files and their lengths, by their paths.
@@ -94,8 +93,8 @@ impl BackupPlace {
         let mut from: Option<Cursor> = None;
         loop {
             let page = self.at.storage.list(None, from.as_ref(), MAX_PAGE).await;
-            let page =
-                page.map_err(|error| Failure::new(code(&error), format!("failed to list the backup: failed to {error}")))?;
+            let cannot = |error: &StorageError| format!("failed to list the backup: failed to {}", self.at.words(error));
+            let page = page.map_err(|error| Failure::new(code(&error), cannot(&error)))?;
             found.extend(page.entries.into_iter().map(|entry| (entry.path.to_string(), entry.length)));
             from = page.next;
             if from.is_none() {
@@ -103,21 +102,22 @@ impl BackupPlace {
             }
         }
     }
+
+    fn failed(&self, what: &str, path: &Path, error: &StorageError) -> Failure {
+        Failure::new(code(error), format!("failed to {what} {path} in the backup: failed to {}", self.at.words(error)))
+    }
 }
 
 fn parse(path: &str) -> Result<Path, Failure> {
     Path::parse(path).map_err(|error| Failure::new(exit::OURS, format!("failed to name a file {path:?}: {error}")))
 }
 
-fn failed(what: &str, path: &Path, error: &StorageError) -> Failure {
-    Failure::new(code(error), format!("failed to {what} {path} in the backup: failed to {error}"))
-}
-
-/// A place outside is not this machine's disk.
+/// How a command ends that failed with this.
 fn code(error: &StorageError) -> u8 {
     match error {
-        StorageError::Remote(_) | StorageError::Refused(Refused::Place(_)) => exit::SERVER,
-        StorageError::Refused(_) | StorageError::Ours(_) => exit::DATA,
+        // What lies there is not what was written.
+        StorageError::Refused(Refused::TooLarge { .. } | Refused::Length) => exit::DATA,
+        error => place::code(error),
     }
 }
 

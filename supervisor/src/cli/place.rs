@@ -8,7 +8,7 @@ use std::{
     io::{Read as _, Write as _},
 };
 
-use backends::{Answer, Cursor, Entry, Glob, MAX_PAGE, MAX_PIECE, Page, Path, Pieces, StorageError, glob};
+use backends::{Answer, Cursor, Entry, Glob, MAX_PAGE, MAX_PIECE, Page, Path, Pieces, Refused, StorageError, glob};
 use bytes::Bytes;
 use serde_json::json;
 
@@ -26,21 +26,21 @@ pub async fn place(session: &Session, args: PlaceArgs, as_json: bool) -> Outcome
         PlaceAction::Ls { place, folder } => {
             let place = Place::open(session, &place).await?;
             let folder = folder.map(parse).transpose()?;
-            let entries = pages(async |from| place.storage.list(folder.as_ref(), from, MAX_PAGE).await).await?;
+            let entries = pages(&place, async |from| place.storage.list(folder.as_ref(), from, MAX_PAGE).await).await?;
             show(&entries, as_json)
         }
         PlaceAction::Glob { place, pattern } => {
             let place = Place::open(session, &place).await?;
             let pattern = Glob::parse(&pattern).map_err(|bad| Failure::new(exit::USAGE, format!("failed to {bad}")))?;
-            let entries = pages(async |from| glob(&*place.storage, &pattern, from, MAX_PAGE).await).await?;
+            let entries = pages(&place, async |from| glob(&*place.storage, &pattern, from, MAX_PAGE).await).await?;
             show(&entries, as_json)
         }
         PlaceAction::Cat { place, path } => {
             let (place, path) = (Place::open(session, &place).await?, parse(path)?);
-            let value = place.storage.read_stream(&path).await.map_err(|error| failure(&error))?;
+            let value = place.storage.read_stream(&path).await.map_err(|error| place.failure(&error))?;
             let Some(mut value) = value else { return Err(Failure::new(exit::GIVEN, format!("nothing lies at {path}"))) };
             let mut out = std::io::stdout().lock();
-            while let Some(piece) = value.pieces.next().await.map_err(|error| failure(&error))? {
+            while let Some(piece) = value.pieces.next().await.map_err(|error| place.failure(&error))? {
                 out.write_all(&piece)?;
             }
             Ok(out.flush()?)
@@ -54,14 +54,18 @@ pub async fn place(session: &Session, args: PlaceArgs, as_json: bool) -> Outcome
             if !metadata.is_file() {
                 return Err(Failure::new(exit::GIVEN, format!("{} is no file", source.display())));
             }
-            place.storage.write_stream(&path, metadata.len(), &mut FromFile(file)).await.map_err(|error| failure(&error))?;
+            place
+                .storage
+                .write_stream(&path, metadata.len(), &mut FromFile(file))
+                .await
+                .map_err(|error| place.failure(&error))?;
             place.carry().await;
             Ok(())
         }
         PlaceAction::Rm { place, paths } => {
             let place = Place::open(session, &place).await?;
             for path in paths {
-                place.storage.delete(&parse(path)?).await.map_err(|error| failure(&error))?;
+                place.storage.delete(&parse(path)?).await.map_err(|error| place.failure(&error))?;
             }
             place.carry().await;
             Ok(())
@@ -71,10 +75,10 @@ pub async fn place(session: &Session, args: PlaceArgs, as_json: bool) -> Outcome
 }
 
 /// All pages, in the order of their paths.
-async fn pages(page: impl AsyncFn(Option<&Cursor>) -> Result<Page, StorageError>) -> Result<Vec<Entry>, Failure> {
+async fn pages(place: &Place, page: impl AsyncFn(Option<&Cursor>) -> Result<Page, StorageError>) -> Result<Vec<Entry>, Failure> {
     let (mut entries, mut from) = (Vec::new(), None);
     loop {
-        let page = page(from.as_ref()).await.map_err(|error| failure(&error))?;
+        let page = page(from.as_ref()).await.map_err(|error| place.failure(&error))?;
         entries.extend(page.entries);
         from = page.next;
         if from.is_none() {
@@ -85,17 +89,18 @@ async fn pages(page: impl AsyncFn(Option<&Cursor>) -> Result<Page, StorageError>
 }
 
 fn parse(path: String) -> Result<Path, Failure> {
-    Path::parse(path).map_err(|bad| failure(&bad.into()))
+    Path::parse(path).map_err(|bad| Failure::new(exit::GIVEN, format!("failed to {}", StorageError::from(bad))))
 }
 
-/// A failed operation, by whom it is up to.
-pub(crate) fn failure(error: &StorageError) -> Failure {
-    let code = match error {
+/// How a command ends that failed with this, by whom it is up to.
+pub(crate) fn code(error: &StorageError) -> u8 {
+    match error {
+        StorageError::Remote(_) | StorageError::Refused(Refused::There(_)) => exit::SERVER,
+        // Of a folder of this machine: what a place outside refuses is there.
+        StorageError::Refused(Refused::NoRight(_) | Refused::NoRoom(_) | Refused::Disk(_)) => exit::DATA,
         StorageError::Refused(_) => exit::GIVEN,
-        StorageError::Remote(_) => exit::SERVER,
         StorageError::Ours(_) => exit::OURS,
-    };
-    Failure::new(code, format!("failed to {error}"))
+    }
 }
 
 fn show(entries: &[Entry], as_json: bool) -> Outcome {

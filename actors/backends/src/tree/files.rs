@@ -259,6 +259,6 @@ pub(super) fn why(error: &io::Error) -> StorageError {
         Errno::NOSPC => Refused::NoRoom("the disk is full".to_owned()).into(),
         Errno::DQUOT => Refused::NoRoom("the quota is used up".to_owned()).into(),
         Errno::NAMETOOLONG => Refused::Path(crate::BadPath::TooLong).into(),
-        other => StorageError::Ours(other.to_string()),
+        other => Refused::Disk(other.to_string()).into(),
     }
 }

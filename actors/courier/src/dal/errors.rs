@@ -35,7 +35,7 @@ pub(super) fn why(error: &Error) -> StorageError {
         source = inner.source();
     }
     match error.kind() {
-        ErrorKind::PermissionDenied => Refused::NoRight("the place does not allow it".to_owned()).into(),
+        ErrorKind::PermissionDenied => Refused::NoRight("the place does not allow it, status 403".to_owned()).into(),
         ErrorKind::ConfigInvalid => Refused::Place("there is no such bucket or folder".to_owned()).into(),
         ErrorKind::IsADirectory | ErrorKind::NotADirectory => Refused::InTheWay.into(),
         ErrorKind::RateLimited => Remote::Busy { after: None }.into(),

@@ -103,7 +103,7 @@ pub(super) fn failure(status: StatusCode, headers: &HeaderMap, said: &[u8]) -> O
     let said = serde_json::from_slice::<Failure>(said).map(|failure| failure.error);
     let (code, message) = said.map(|said| (said.code, said.message)).unwrap_or_default();
     let message = message.to_ascii_lowercase();
-    let no_right = |why: &str| Some(Refused::NoRight(why.to_owned()).into());
+    let no_right = |why: &str| Some(Refused::NoRight(format!("{why}, status {}", status.as_u16())).into());
     match code.as_str() {
         "not_found" => return None,
         "store_not_found" => return Some(Refused::Place("there is no such store".to_owned()).into()),
@@ -164,7 +164,9 @@ mod tests {
         );
         assert_eq!(failure(429, "rate_limited", ""), Some(Remote::Busy { after: None }.into()));
         assert_eq!(failure(500, "unknown_error", ""), Some(Remote::Failed(500).into()));
-        assert_eq!(failure(503, "service_unavailable", ""), Some(Remote::Failed(503).into()));
+        assert_eq!(failure(503, "service_unavailable", ""), Some(Remote::Busy { after: None }.into()));
+        assert_eq!(failure(400, "service_unavailable", ""), Some(Remote::Failed(503).into()));
+        assert_eq!(failure(504, "", ""), Some(Remote::Failed(504).into()));
         assert_eq!(failure(400, "bad_request", "canary"), Some(Remote::Nonsense("status 400".into()).into()));
         assert_eq!(failure(302, "", ""), Some(Remote::Nonsense("it sends elsewhere".into()).into()));
     }

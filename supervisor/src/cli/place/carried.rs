@@ -1,7 +1,7 @@
 //! A remote place as [`Storage`]: each operation is a call of the carrying process. A secret goes from here to the key
 //! process once, is lent for one origin and to that one process, and nobody in between sees it.
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use backends::{Answer, Cursor, Entry, Page, Path, Pieces, Refused, Remote, Storage, StorageError, Value};
 use bytes::Bytes;
@@ -19,17 +19,19 @@ use ipc::{
 pub(super) struct Carried {
     client: Client<source::Cli>,
     target: Target,
+    /// Which server that is, for a person.
+    server: Rc<str>,
 }
 
 impl Carried {
-    /// The place that a target describes.
-    pub(super) fn new(client: Client<source::Cli>, target: Target) -> Carried {
-        Carried { client, target }
+    /// The place that a target describes, at this server.
+    pub(super) fn new(client: Client<source::Cli>, target: Target, server: &str) -> Carried {
+        Carried { client, target, server: server.into() }
     }
 
     async fn found(&self, path: &Path) -> Result<Option<Entry>, StorageError> {
         let head = Head { target: self.target.clone(), path: path.to_string() };
-        self.client.call(&head).await.map_err(|refusal| error(&refusal))?.entry.map(entry).transpose()
+        self.client.call(&head).await.map_err(|refusal| error(&refusal, &self.server))?.entry.map(entry).transpose()
     }
 }
 
@@ -38,25 +40,28 @@ impl Storage for Carried {
         Box::pin(async move {
             let get = Get { target: self.target.clone(), path: path.to_string() };
             let Some(Entry { length, .. }) = self.found(path).await? else { return Ok(None) };
-            let stream = self.client.open(&get, Options::default()).map_err(|refusal| error(&refusal))?;
-            Ok(Some(Value { length, pieces: Box::new(Down { stream: Some(stream), left: length }) }))
+            let stream = self.client.open(&get, Options::default()).map_err(|refusal| error(&refusal, &self.server))?;
+            Ok(Some(Value {
+                length,
+                pieces: Box::new(Down { stream: Some(stream), left: length, server: Rc::clone(&self.server) }),
+            }))
         })
     }
 
     fn write_stream<'a>(&'a self, path: &'a Path, length: u64, pieces: &'a mut dyn Pieces) -> Answer<'a, ()> {
         Box::pin(async move {
             let put = Put { target: self.target.clone(), path: path.to_string(), length };
-            let stream = self.client.open(&put, Options::default()).map_err(|refusal| error(&refusal))?;
+            let stream = self.client.open(&put, Options::default()).map_err(|refusal| error(&refusal, &self.server))?;
             'sent: while let Some(piece) = pieces.next().await? {
                 for chunk in piece.chunks(Chunk::SIZE) {
-                    if !stream.send(&Chunk(chunk.to_vec())).await.map_err(|refusal| error(&refusal))? {
+                    if !stream.send(&Chunk(chunk.to_vec())).await.map_err(|refusal| error(&refusal, &self.server))? {
                         // It has ended early; its answer says why.
                         break 'sent;
                     }
                 }
             }
             stream.end();
-            stream.answer().await.map(drop).map_err(|refusal| error(&refusal))
+            stream.answer().await.map(drop).map_err(|refusal| error(&refusal, &self.server))
         })
     }
 
@@ -67,7 +72,7 @@ impl Storage for Carried {
     fn delete<'a>(&'a self, path: &'a Path) -> Answer<'a, ()> {
         Box::pin(async move {
             let delete = Delete { target: self.target.clone(), path: path.to_string() };
-            self.client.call(&delete).await.map(drop).map_err(|refusal| error(&refusal))
+            self.client.call(&delete).await.map(drop).map_err(|refusal| error(&refusal, &self.server))
         })
     }
 
@@ -79,7 +84,7 @@ impl Storage for Carried {
                 from: from.map(|cursor| cursor.0.clone()),
                 limit: u16::try_from(limit).unwrap_or(courier::MAX_PAGE).min(courier::MAX_PAGE),
             };
-            let listed = self.client.call(&list).await.map_err(|refusal| error(&refusal))?;
+            let listed = self.client.call(&list).await.map_err(|refusal| error(&refusal, &self.server))?;
             let entries = listed.items.into_iter().map(entry).collect::<Result<_, _>>()?;
             Ok(Page { entries, next: listed.next.map(Cursor), partial: false })
         })
@@ -90,6 +95,7 @@ impl Storage for Carried {
 struct Down {
     stream: Option<StreamCall<Get>>,
     left: u64,
+    server: Rc<str>,
 }
 
 impl Pieces for Down {
@@ -102,10 +108,10 @@ impl Pieces for Down {
                     self.left = self.left.checked_sub(length).ok_or_else(changed)?;
                     Ok(Some(bytes.into()))
                 }
-                Some(Err(refusal)) => Err(error(&refusal)),
+                Some(Err(refusal)) => Err(error(&refusal, &self.server)),
                 None => {
                     if let Some(stream) = self.stream.take() {
-                        stream.answer().await.map_err(|refusal| error(&refusal))?;
+                        stream.answer().await.map_err(|refusal| error(&refusal, &self.server))?;
                     }
                     if self.left == 0 { Ok(None) } else { Err(changed()) }
                 }
@@ -116,7 +122,7 @@ impl Pieces for Down {
 
 /// The value is not the one whose length was asked for.
 fn changed() -> StorageError {
-    Remote::Nonsense("the value was replaced while it was read".to_owned()).into()
+    Remote::Changed.into()
 }
 
 fn entry(entry: courier::Entry) -> Result<Entry, StorageError> {
@@ -125,19 +131,18 @@ fn entry(entry: courier::Entry) -> Result<Entry, StorageError> {
 }
 
 /// What a refusal of the wire means to who only knows places. What it says is kept: it is the better sentence. It says what
-/// it failed to do, as this error will.
-fn error(refusal: &Refusal) -> StorageError {
-    let sentence = || refusal.sentence.strip_prefix("failed to ").unwrap_or(&refusal.sentence).to_owned();
+/// it failed to do, as this error will; which server that was is known here.
+fn error(refusal: &Refusal, server: &str) -> StorageError {
+    let sentence = refusal.sentence.strip_prefix("failed to ").unwrap_or(&refusal.sentence);
+    let there = || format!("{sentence} (at {server})");
     match refusal.code {
-        Code::RemoteUnreachable => Remote::Unreachable.into(),
-        Code::RemoteBusy => Remote::Busy { after: None }.into(),
-        Code::RemoteBroken => Remote::BrokeOff.into(),
+        Code::RemoteUnreachable | Code::RemoteBusy | Code::RemoteBroken => Remote::Told(there()).into(),
         Code::RemoteNonsense => {
-            let said = sentence();
+            let said = there();
             Remote::Nonsense(said.strip_prefix("understand the other side: ").unwrap_or(&said).to_owned()).into()
         }
-        Code::RemoteFull => Refused::NoRoom(String::new()).into(),
-        Code::RemoteRefused | Code::NotKeepable | Code::NoSuchKey | Code::OriginRefused => Refused::Told(sentence()).into(),
-        _ => StorageError::Ours(sentence()),
+        Code::RemoteRefused | Code::RemoteFull | Code::OriginRefused => Refused::There(there()).into(),
+        Code::NotKeepable | Code::NoSuchKey => Refused::Told(sentence.to_owned()).into(),
+        _ => StorageError::Ours(sentence.to_owned()),
     }
 }

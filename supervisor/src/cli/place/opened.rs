@@ -9,7 +9,7 @@ use std::{
     rc::Rc,
 };
 
-use backends::{BackOff, Hybrid, Kind as Uses, Memory, Profile, Pushed, Storage, Tree};
+use backends::{BackOff, Hybrid, Kind as Uses, Memory, Profile, Pushed, Refused, Storage, StorageError, Tree};
 use courier::{BadTarget, Kind, Target};
 use ipc::{
     Role,
@@ -25,7 +25,7 @@ use super::{
         words::{Failure, line, tell},
     },
     carried::Carried,
-    failure,
+    code,
 };
 use crate::exit;
 
@@ -43,6 +43,8 @@ pub(crate) struct Place {
     /// Where values lie.
     pub(crate) storage: Rc<dyn Storage>,
     hybrid: Option<Rc<Hybrid>>,
+    /// The folder of this machine in it.
+    near: Option<PathBuf>,
     /// Two commands would each miss what the other leaves unsent.
     _alone: Option<File>,
 }
@@ -90,13 +92,13 @@ impl Place {
     pub(crate) async fn open_named(session: &Session, named: &Named) -> Result<Place, Failure> {
         let (target, secret, near) = match named {
             Named::Folder(folder) => {
-                return Ok(Place::of(Rc::new(Tree::open(folder).await.map_err(|error| failure(&error))?)));
+                return Place::folder(folder).await;
             }
             Named::Described(target, secret, near) => (target, secret, near.as_ref()),
         };
         match (profile()?.kind(), near) {
             (Uses::Memory, _) => Ok(Place::of(Rc::new(Memory::new()))),
-            (Uses::Local, Some(near)) => Ok(Place::of(Rc::new(Tree::open(near).await.map_err(|error| failure(&error))?))),
+            (Uses::Local, Some(near)) => Place::folder(near).await,
             (Uses::Local, None) => Err(Failure::new(
                 exit::GIVEN,
                 format!(
@@ -106,18 +108,45 @@ impl Place {
             (Uses::Blob, None) => Ok(Place::of(remote(session, target, secret).await?)),
             (Uses::Blob, Some(near)) => {
                 let alone = alone(near)?;
-                let tree = Rc::new(Tree::open(near).await.map_err(|error| failure(&error))?);
+                let place = Place::folder(near).await?;
                 let far = remote(session, target, secret).await?;
-                let hybrid = Hybrid::open(tree, far, BackOff::default()).await.map_err(|error| failure(&error))?;
-                let hybrid = Rc::new(hybrid);
-                Ok(Place { storage: Rc::clone(&hybrid) as Rc<dyn Storage>, hybrid: Some(hybrid), _alone: Some(alone) })
+                let hybrid = Hybrid::open(Rc::clone(&place.storage), far, BackOff::default()).await;
+                let hybrid = Rc::new(hybrid.map_err(|error| place.failure(&error))?);
+                let storage = Rc::clone(&hybrid) as Rc<dyn Storage>;
+                Ok(Place { storage, hybrid: Some(hybrid), _alone: Some(alone), ..place })
             }
         }
     }
 
-    /// One that is open already.
-    pub(crate) fn of(storage: Rc<dyn Storage>) -> Place {
-        Place { storage, hybrid: None, _alone: None }
+    fn of(storage: Rc<dyn Storage>) -> Place {
+        Place { storage, hybrid: None, near: None, _alone: None }
+    }
+
+    /// A folder of this machine.
+    pub(crate) async fn folder(folder: &FilePath) -> Result<Place, Failure> {
+        let cannot = |error: StorageError| match error {
+            StorageError::Refused(Refused::Place(_)) => {
+                Failure::new(exit::GIVEN, format!("failed to find the folder {}; it must be made first", folder.display()))
+            }
+            error => Failure::new(code(&error), format!("failed to use {}: failed to {error}", folder.display())),
+        };
+        let tree = Tree::open(folder).await.map_err(cannot)?;
+        Ok(Place { near: Some(folder.to_owned()), ..Place::of(Rc::new(tree)) })
+    }
+
+    /// A failed operation, by whom it is up to.
+    pub(crate) fn failure(&self, error: &StorageError) -> Failure {
+        Failure::new(code(error), format!("failed to {}", self.words(error)))
+    }
+
+    /// What could not be done. A place outside names itself; a folder that is at fault is named here.
+    pub(crate) fn words(&self, error: &StorageError) -> String {
+        match (error, &self.near) {
+            (StorageError::Refused(Refused::NoRight(_) | Refused::NoRoom(_) | Refused::Disk(_)), Some(near)) => {
+                format!("{error} (in {})", near.display())
+            }
+            _ => error.to_string(),
+        }
     }
 
     /// Carries what waits as far as it goes now. What is left stays on disk and is said.
@@ -215,7 +244,8 @@ fn described(file: &FilePath) -> Result<(Option<PathBuf>, Target), Failure> {
 }
 
 async fn remote(session: &Session, target: &Target, secret: &str) -> Result<Rc<dyn Storage>, Failure> {
-    let base_url = target.base_url().map_err(|bad| Failure::new(exit::GIVEN, format!("failed to {bad}")))?;
+    let given = |bad: BadTarget| Failure::new(exit::GIVEN, format!("failed to {bad}"));
+    let (base_url, server) = (target.base_url().map_err(given)?, target.server().map_err(given)?);
     let port = port(&base_url).ok_or_else(|| Failure::new(exit::GIVEN, "the endpoint of the place names no port to go to"))?;
     session.client.call(&AllowPorts { role: Role::Courier, ports: vec![port] }).await?;
     let lend = Lend { base_url, key: Secret::new(secret.as_bytes().to_vec()), holder: Role::Courier };
@@ -226,7 +256,7 @@ async fn remote(session: &Session, target: &Target, secret: &str) -> Result<Rc<d
         Kind::VercelBlob { content } => wire::Kind::VercelBlob { content: content.unwrap_or_default() },
     };
     let target = wire::Target { kind, lease, folder: target.folder.clone().unwrap_or_default() };
-    Ok(Rc::new(Carried::new(session.client.clone(), target)))
+    Ok(Rc::new(Carried::new(session.client.clone(), target, &server)))
 }
 
 /// The secret of a place that wants one: from the environment, or from the person.

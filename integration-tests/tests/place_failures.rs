@@ -1,0 +1,105 @@
+//! What a person is told when a place does not do what it should, and how the command ends: which server it was and what it
+//! said, the same in every command that meets it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails loudly")]
+
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use integration_tests::{
+    home::{Call, Home},
+    scripted_http::{Act, ScriptedHttp},
+    tended::{PASSWORD, USER, hers, up},
+    users::{NOBODY, as_user, home_of},
+};
+
+const SECRET: &str = "lamos:a-canary-of-a-password";
+
+/// A server that always says this.
+fn saying(status: &str, kind: &str, body: &str) -> ScriptedHttp {
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    ScriptedHttp::start(vec![vec![Act::Say((head + body).into_bytes())]])
+}
+
+/// A folder of WebDAV at an address.
+fn web_dav(home: &Home, name: &str, address: &str, more: &str) -> PathBuf {
+    home.file(name, format!(r#"{{"kind":"webdav","endpoint":"http://{address}/files","token":"t"{more}}}"#))
+}
+
+fn call(home: &Home, words: &[&str], at: &Path, more: &[&str]) -> Call {
+    let words = [words, &[at.to_str().unwrap()], more].concat();
+    hers(home, words).env("LAMOS_PLACE_SECRET", SECRET)
+}
+
+/// No place is empty because something else answers for it, and nobody is told so in another way by another command.
+#[test]
+fn each_failure_is_said_and_ends_alike_in_every_command() {
+    let home = Home::new();
+    let _serve = up(&home);
+    let file = home.file("x", b"x");
+    let file = file.to_str().unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let servers = [
+        (saying("200 OK", "text/html", "<html>Please sign in</html>"), "WebDAV"),
+        (saying("401 Unauthorized", "text/plain", ""), "status 401"),
+        (saying("403 Forbidden", "text/plain", ""), "status 403"),
+        (saying("507 Insufficient Storage", "text/plain", ""), "status 507"),
+    ];
+    let rows = servers.iter().map(|(server, said)| (server.address().to_string(), *said));
+    for (address, said) in rows.chain([(nobody, "reach")]) {
+        let at = web_dav(&home, "place.json", &address, "");
+        for (words, more) in [
+            (&["place", "ls"][..], &[][..]),
+            (&["place", "glob"], &["**"]),
+            (&["place", "cat"], &["x"]),
+            (&["place", "put"], &[file, "x"]),
+            (&["place", "rm"], &["x"]),
+            (&["backup", "list"], &[]),
+            (&["backup"], &[]),
+        ] {
+            let sentence = call(&home, words, &at, more).run().bad(5);
+            assert!(sentence.contains(said) && sentence.contains(&address), "{words:?}: {sentence}");
+            assert!(!sentence.contains("canary") && !sentence.contains("files"), "{sentence}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_failed_has_not_too_much_to_do() {
+    let home = Home::new();
+    let _serve = up(&home);
+    for (status, word) in [("500 Internal Server Error", "status 500"), ("429 Too Many Requests", "too much to do")] {
+        let server = saying(status, "text/plain", "boom");
+        let at = web_dav(&home, "place.json", &server.address().to_string(), "");
+        let sentence = call(&home, &["place", "ls"], &at, &[]).run().bad(5);
+        assert!(sentence.contains(word) && !sentence.contains("boom"), "{sentence}");
+        assert_eq!(sentence.contains("too much"), status.starts_with("429"), "{sentence}");
+    }
+}
+
+/// A folder that is not there was named wrongly; one that cannot be written is the disk's.
+#[test]
+fn a_folder_that_does_not_serve_is_named() {
+    let home = home_of(NOBODY);
+    let missing = home.path("nowhere");
+    let locked = home.path("locked");
+    fs::create_dir(&locked).unwrap();
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o555)).unwrap();
+    let file = home.file("x", b"x");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let by_nobody = |words: &[&str]| home.command_by(&as_user(NOBODY), words.iter().copied()).signed_in(USER, PASSWORD);
+    for words in [&["place", "ls", missing.to_str().unwrap()][..], &["backup", "list", missing.to_str().unwrap()]] {
+        let sentence = by_nobody(words).run().bad(3);
+        assert!(sentence.contains("nowhere") && sentence.contains("made first"), "{sentence}");
+    }
+    let (locked, file) = (locked.to_str().unwrap(), file.to_str().unwrap());
+    for words in [&["place", "put", locked, file, "x"][..], &["backup", locked]] {
+        let sentence = by_nobody(words).run().bad(9);
+        assert!(sentence.contains(locked) && sentence.contains("no right"), "{sentence}");
+    }
+}
