@@ -92,7 +92,7 @@ fn whose_fault_it_is_is_said() {
     assert!(without.contains(SECRET) && without.contains("mine"), "{without}");
     let wrong = with(place(&home, &["ls", at]), "vercel_blob_rw_Store1_ffffffffffffffff").bad(5);
     assert!(!wrong.contains("ffffffff"), "{wrong}");
-    with(place(&home, &["ls", at]), "not-a-token").bad(5);
+    with(place(&home, &["ls", at]), "not-a-token").bad(3);
 
     // Failures that pass are not shown; those that stay are.
     server.fail(vec![Fault::Status(503, "service_unavailable", None), Fault::SilentAfter, Fault::Nonsense]);

@@ -1,8 +1,8 @@
 //! From a target of the wire and the secret released for it to a place.
 
-use std::rc::Rc;
+use std::{fmt::Display, rc::Rc};
 
-use backends::{Storage, StorageError};
+use backends::Storage;
 use ipc::{
     Code, Refusal,
     messages::{
@@ -13,7 +13,7 @@ use ipc::{
 };
 use reqwest::Url;
 
-use crate::{Credential, Http, Kind, Secret, Target, refusals::refusal};
+use crate::{Credential, Http, Kind, Secret, Target};
 
 /// Opens places.
 pub(crate) struct Targets {
@@ -36,8 +36,9 @@ impl Targets {
         let credential = credential(&kind, &key)?;
         let endpoint = Some(base_url).filter(|url| !url.is_empty());
         let target = Target { kind, endpoint, folder: Some(wanted.folder).filter(|folder| !folder.is_empty()), token: None };
-        target.check().map_err(|bad| refusal(&StorageError::from(bad)))?;
-        crate::open(&target, &credential, &self.http).map_err(|error| refusal(&error))
+        target.check().map_err(given)?;
+        // Nothing is asked yet, so whatever is wrong is wrong with what was given.
+        crate::open(&target, &credential, &self.http).map_err(given)
     }
 }
 
@@ -81,7 +82,12 @@ fn credential(kind: &Kind, key: &secret::Secret) -> Result<Credential, Refusal> 
 }
 
 fn not_of_this_kind(sentence: &str) -> Refusal {
-    Refusal::new(Code::RemoteRefused, sentence)
+    Refusal::new(Code::InputInvalid, sentence)
+}
+
+/// A description or a credential with which nothing can be asked.
+fn given(bad: impl Display) -> Refusal {
+    Refusal::new(Code::InputInvalid, format!("failed to {bad}"))
 }
 
 #[cfg(test)]
@@ -114,7 +120,7 @@ mod tests {
         assert!(matches!(credential(&Kind::WebDav, &secret("u:p:q")), Ok(Credential::Password { .. })));
         for (kind, words) in [(&s3, "alone"), (&Kind::WebDav, "alone")] {
             let refused = credential(kind, &secret(words)).map(|_| ()).expect_err("it is no credential");
-            assert_eq!(refused.code, Code::RemoteRefused);
+            assert_eq!(refused.code, Code::InputInvalid);
             assert!(!refused.to_string().contains("alone"));
         }
     }

@@ -142,7 +142,7 @@ fn error(refusal: &Refusal, server: &str) -> StorageError {
             Remote::Nonsense(said.strip_prefix("understand the other side: ").unwrap_or(&said).to_owned()).into()
         }
         Code::RemoteRefused | Code::RemoteFull | Code::OriginRefused => Refused::There(there()).into(),
-        Code::NotKeepable | Code::NoSuchKey => Refused::Told(sentence.to_owned()).into(),
+        Code::NotKeepable | Code::InputInvalid | Code::NoSuchKey => Refused::Told(sentence.to_owned()).into(),
         _ => StorageError::Ours(sentence.to_owned()),
     }
 }
