@@ -138,7 +138,7 @@ fn a_near_folder_answers_while_the_far_place_is_away() {
 
     server.fail(vec![Fault::Status(500, "internal_server_error", None); 400]);
     let away = with(place(&home, &["put", at, second, "stays"]), TOKEN);
-    assert!(away.err.contains("1 value is kept here"), "{}", away.err);
+    assert!(away.err.contains("1 change is kept here"), "{}", away.err);
     away.good();
     with(place(&home, &["rm", at, "goes"]), TOKEN).good();
     assert_eq!(with(place(&home, &["cat", at, "stays"]), TOKEN).good(), "two");

@@ -8,12 +8,13 @@ use std::{
     net::TcpListener,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use integration_tests::{
-    home::{Call, Home},
+    home::{Call, Home, finish},
     scripted_http::{Act, ScriptedHttp},
-    tended::{PASSWORD, USER, hers, up},
+    tended::{PASSWORD, USER, hers, until, up},
     users::{NOBODY, as_user, home_of},
 };
 
@@ -102,4 +103,53 @@ fn a_folder_that_does_not_serve_is_named() {
         let sentence = by_nobody(words).run().bad(9);
         assert!(sentence.contains(locked) && sentence.contains("no right"), "{sentence}");
     }
+}
+
+/// A place with a folder near it, in which something waits.
+fn with_a_near_folder(home: &Home, name: &str, address: &str) -> PathBuf {
+    web_dav(home, name, address, &format!(r#","near":"near-{name}""#))
+}
+
+#[test]
+fn what_is_refused_for_good_ends_a_push_and_says_why() {
+    let home = Home::new();
+    let _serve = up(&home);
+    let file = home.file("x", b"x");
+    let servers = [
+        (saying("401 Unauthorized", "text/plain", ""), "status 401"),
+        (saying("200 OK", "text/html", "<html>Please sign in</html>"), "WebDAV"),
+    ];
+    for (number, (server, said)) in servers.iter().enumerate() {
+        let address = server.address().to_string();
+        let at = with_a_near_folder(&home, &format!("place-{number}"), &address);
+        let put = call(&home, &["place", "put"], &at, &[file.to_str().unwrap(), "x"]).run();
+        assert!(put.err.contains("1 change is kept here") && put.err.contains(said), "{}", put.err);
+        put.good();
+        let removed = call(&home, &["place", "rm"], &at, &["y"]).run();
+        assert!(removed.err.contains("2 changes are kept here") && removed.err.contains(said), "{}", removed.err);
+        removed.good();
+        let sentence = call(&home, &["place", "push"], &at, &[]).run().bad(5);
+        assert!(sentence.contains(said) && sentence.contains(&address) && sentence.contains("failed to"), "{sentence}");
+        assert!(sentence.contains("not there yet"), "{sentence}");
+    }
+}
+
+/// Who waits knows for what, and is told once.
+#[test]
+fn what_passes_is_tried_again_and_says_why() {
+    let home = Home::new();
+    let _serve = up(&home);
+    let file = home.file("x", b"x");
+    let server = saying("500 Internal Server Error", "text/plain", "boom");
+    let address = server.address().to_string();
+    let at = with_a_near_folder(&home, "place.json", &address);
+    call(&home, &["place", "put"], &at, &[file.to_str().unwrap(), "x"]).run().good();
+    let before = server.asked().len();
+    let child = call(&home, &["place", "push"], &at, &[]).start();
+    // Each attempt asks several times, so after so many there were two at least.
+    until(Duration::from_secs(120), "it tries again", || server.asked().len() >= before + 15);
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
+    let said = finish(child, Duration::from_secs(60), "place push").err;
+    assert_eq!(said.matches("status 500").count(), 1, "{said}");
+    assert!(said.contains("1 change is not there yet") && said.contains(&address) && said.contains("tried again"), "{said}");
 }

@@ -247,10 +247,27 @@ async fn one_refused_path_holds_up_no_other() {
     assert_eq!(hybrid.push().await, Pushed::Refused(path("a")));
     assert_eq!(hybrid.push().await, Pushed::Done(path("z")));
     let status = hybrid.status();
-    assert_eq!((status.waiting, status.refused), (1, vec![(path("a"), Refused::InTheWay.to_string())]));
+    assert_eq!((status.waiting, status.refusals), (1, 1));
+    assert_eq!(status.refused, [(path("a"), Refused::InTheWay.into())]);
     far.inner.delete(&path("a/b")).await.unwrap();
     drain(&hybrid).await;
     assert_eq!(far.inner.read(&path("a")).await.unwrap().as_deref(), Some(&b"1"[..]));
+}
+
+/// However many are refused, each is counted; only some are named.
+#[tokio::test(flavor = "current_thread")]
+async fn refused_paths_are_counted() {
+    let (near, far) = (Memory::new(), far(0));
+    let hybrid = open(&near, &far).await;
+    for number in 0..150 {
+        far.inner.write(&path(&format!("{number}/below")), Bytes::new()).await.unwrap();
+        hybrid.write(&path(&number.to_string()), Bytes::new()).await.unwrap();
+    }
+    for _ in 0..150 {
+        assert!(matches!(hybrid.push().await, Pushed::Refused(_)));
+    }
+    let status = hybrid.status();
+    assert_eq!((status.waiting, status.refusals, status.refused.len()), (150, 150, 100));
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -58,8 +58,10 @@ pub struct Hybrid {
 pub struct QueueStatus {
     /// Paths that wait.
     pub waiting: usize,
-    /// Those of them that the far place refused, and why. They are tried again, rarely.
-    pub refused: Vec<(Path, String)>,
+    /// How many of them the far place refused. They are tried again, rarely.
+    pub refusals: usize,
+    /// The first of these, and why.
+    pub refused: Vec<(Path, StorageError)>,
     /// Why the last attempt failed, until one goes through.
     pub trouble: Option<StorageError>,
     /// How long nothing is tried.
@@ -100,7 +102,13 @@ impl Hybrid {
     /// What is not yet in the far place.
     pub fn status(&self) -> QueueStatus {
         let queue = self.queue.borrow();
-        QueueStatus { waiting: queue.len(), refused: queue.refused(), trouble: self.pace.trouble(), pause: self.pace.pause() }
+        QueueStatus {
+            waiting: queue.len(),
+            refusals: queue.refusals(),
+            refused: queue.refused(),
+            trouble: self.pace.trouble(),
+            pause: self.pace.pause(),
+        }
     }
 
     /// Drops what is kept here of a value that the far place has too, so that the next read asks there. Says whether it was

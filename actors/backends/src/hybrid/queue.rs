@@ -175,8 +175,12 @@ impl Queue {
         }
     }
 
-    pub(super) fn refused(&self) -> Vec<(Path, String)> {
-        let named = |path: &Path| Some((path.clone(), self.marked.get(path)?.refused.as_ref()?.why.to_string()));
+    pub(super) fn refusals(&self) -> usize {
+        self.marked.values().filter(|marked| marked.refused.is_some()).count()
+    }
+
+    pub(super) fn refused(&self) -> Vec<(Path, StorageError)> {
+        let named = |path: &Path| Some((path.clone(), self.marked.get(path)?.refused.as_ref()?.why.clone()));
         self.order.values().filter_map(named).take(MAX_REFUSED).collect()
     }
 

@@ -54,6 +54,9 @@ pub enum PlaceAction {
         pattern: String,
     },
     /// Carry what waits in the “near” folder of a place until nothing does
+    ///
+    /// A server that cannot be reached or has failed is asked again, ever more rarely, and why is told. What it refuses, and a
+    /// page to sign in at, end the command.
     Push {
         /// The place
         place: PathBuf,

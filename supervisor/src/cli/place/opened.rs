@@ -9,7 +9,7 @@ use std::{
     rc::Rc,
 };
 
-use backends::{BackOff, Hybrid, Kind as Uses, Memory, Profile, Pushed, Refused, Storage, StorageError, Tree};
+use backends::{BackOff, Hybrid, Kind as Uses, Memory, Profile, Pushed, Refused, Remote, Storage, StorageError, Tree};
 use courier::{BadTarget, Kind, Target};
 use ipc::{
     Role,
@@ -155,27 +155,55 @@ impl Place {
         while matches!(hybrid.push().await, Pushed::Done(_) | Pushed::Refused(_)) {}
         let status = hybrid.status();
         if status.waiting > 0 {
-            let why = status.trouble.map(|trouble| format!(" (failed to {trouble})")).unwrap_or_default();
+            let why = status.trouble.as_ref().or(status.refused.first().map(|(_, why)| why));
+            let why = why.map(|why| format!(" (failed to {})", self.words(why))).unwrap_or_default();
             tell(&format!("{} kept here, not there yet{why}; `lamos place push` goes on.", waiting(status.waiting)));
         }
     }
 
-    /// Carries until nothing waits any more, however long the other side is away.
+    /// Carries until nothing waits any more, however long the other side is away. It ends early where waiting does not help.
     pub(crate) async fn carry_all(&self) -> Result<(), Failure> {
         let Some(hybrid) = &self.hybrid else {
             return Err(Failure::new(exit::GIVEN, "nothing waits at a place without a “near” folder"));
         };
         tokio::select! {
             () = hybrid.run(4) => {}
-            () = settled(hybrid) => {}
+            settled = self.settled(hybrid) => settled?,
         }
-        let refused = hybrid.status().refused;
-        match refused.first() {
-            None => Ok(()),
-            Some((path, why)) => Err(Failure::new(
-                exit::GIVEN,
-                format!("{} refused by the place, the first of them {}: {why}", waiting(refused.len()), line(path.as_str())),
-            )),
+        let status = hybrid.status();
+        let Some((path, why)) = status.refused.first() else { return Ok(()) };
+        let (refused, first) = (waiting(status.refusals), line(path.as_str()));
+        Err(Failure::new(
+            code(why),
+            format!("{refused} refused by the place; for the first of them, {first}, it failed to {}", self.words(why)),
+        ))
+    }
+
+    /// Until nothing waits but what the place refused. Why nothing goes on is told, once until it is another reason.
+    async fn settled(&self, hybrid: &Hybrid) -> Result<(), Failure> {
+        let (mut said, mut reason) = (0, String::new());
+        loop {
+            let status = hybrid.status();
+            let left = status.waiting.saturating_sub(status.refusals);
+            if left == 0 {
+                return Ok(());
+            }
+            if left != said {
+                tell(&format!("{} not there yet.", waiting(left)));
+                said = left;
+            }
+            if let Some(trouble) = &status.trouble {
+                let words = self.words(trouble);
+                // It was asked several times by now. Somebody has to sign in, or to correct the address.
+                if matches!(trouble, StorageError::Remote(Remote::Nonsense(_))) {
+                    return Err(Failure::new(code(trouble), format!("failed to {words}; {} not there yet", waiting(left))));
+                }
+                if words != reason {
+                    tell(&format!("Failed to {words}; it is tried again until it goes through, ever more rarely."));
+                    reason = words;
+                }
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
     }
 }
@@ -187,25 +215,9 @@ fn profile() -> Result<Profile, Failure> {
     }
 }
 
+/// Values, and removals of some.
 fn waiting(count: usize) -> String {
-    if count == 1 { "1 value is".to_owned() } else { format!("{count} values are") }
-}
-
-/// Until nothing waits but what the place refused.
-async fn settled(hybrid: &Hybrid) {
-    let mut said = 0;
-    loop {
-        let status = hybrid.status();
-        let left = status.waiting.saturating_sub(status.refused.len());
-        if left == 0 {
-            return;
-        }
-        if left != said {
-            tell(&format!("{} not there yet.", waiting(left)));
-            said = left;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
+    if count == 1 { "1 change is".to_owned() } else { format!("{count} changes are") }
 }
 
 /// Takes a folder for this command alone.
