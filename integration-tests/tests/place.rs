@@ -14,6 +14,7 @@ use integration_tests::{
     scripted_blob::{Fault, ScriptedBlob, TOKEN},
     serve::Serve,
 };
+use serde_json::json;
 
 const SECRET: &str = "LAMOS_PLACE_SECRET";
 
@@ -47,6 +48,16 @@ fn everything(home: &Home, at: &str, secret: &str) {
         .map(|item| (item["path"].as_str().unwrap().to_owned(), item["length"].as_u64().unwrap()))
         .collect();
     assert_eq!(found, [("a/b/empty é".to_owned(), 0), ("a/large".to_owned(), large.len() as u64)]);
+    let in_folder = with(place(home, &["ls", at, "a/b"]), secret).good();
+    assert!(in_folder.contains("a/b/empty é") && !in_folder.contains("large"), "{in_folder}");
+    assert!(with(place(home, &["ls", at, "a/large"]), secret).good().contains("a/large"), "a value is listed as itself");
+    assert!(with(place(home, &["ls", at, "a/nowhere"]), secret).bad(3).contains("nothing lies in a/nowhere"));
+    let binary = home.file("binary", [0xff, 0x00]);
+    with(place(home, &["put", at, binary.to_str().unwrap(), "binary"]), secret).good();
+    let read = |path: &str| with(home.command(["--json", "place", "cat", at, path]), secret).json();
+    assert_eq!(read("binary"), json!({ "path": "binary", "length": 2, "hex": "ff00" }));
+    assert_eq!(read("a/b/empty é"), json!({ "path": "a/b/empty é", "length": 0, "text": "" }));
+    with(place(home, &["rm", at, "binary"]), secret).good();
     assert!(with(place(home, &["glob", at, "a/**/empty*"]), secret).good().contains("a/b/empty é"));
     let read = with(place(home, &["cat", at, "a/large"]), secret);
     let read = read.good();
@@ -65,6 +76,9 @@ fn a_folder_is_a_place() {
     let folder = home.path("values");
     fs::create_dir(&folder).unwrap();
     everything(&home, folder.to_str().unwrap(), "");
+    let gone = place(&home, &["rm", folder.to_str().unwrap(), "never"]).run();
+    assert!(gone.err.contains("Nothing lay at never"), "{}", gone.err);
+    gone.good();
     home.assert_empty();
 }
 
@@ -138,6 +152,8 @@ fn a_near_folder_answers_while_the_far_place_is_away() {
 
     server.fail(vec![Fault::Status(500, "internal_server_error", None); 400]);
     let away = with(place(&home, &["put", at, second, "stays"]), TOKEN);
+    let listed = with(place(&home, &["ls", at]), TOKEN);
+    assert!(listed.err.contains("what lies only there is not in the list"), "{}", listed.err);
     assert!(away.err.contains("1 change is kept here"), "{}", away.err);
     away.good();
     with(place(&home, &["rm", at, "goes"]), TOKEN).good();

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use super::{
     place::{self, Named, Place},
     session::Session,
-    words::Failure,
+    words::{Failure, tell},
 };
 use crate::exit;
 
@@ -95,6 +95,9 @@ impl BackupPlace {
             let page = self.at.storage.list(None, from.as_ref(), MAX_PAGE).await;
             let cannot = |error: &StorageError| format!("failed to list the backup: failed to {}", self.at.words(error));
             let page = page.map_err(|error| Failure::new(code(&error), cannot(&error)))?;
+            if page.partial {
+                tell(place::PARTIAL);
+            }
             found.extend(page.entries.into_iter().map(|entry| (entry.path.to_string(), entry.length)));
             from = page.next;
             if from.is_none() {

@@ -16,7 +16,8 @@ pub(crate) use self::opened::{Named, Place};
 use super::{
     args::{PlaceAction, PlaceArgs},
     session::Session,
-    words::{self, Failure, Outcome, line, moment, table},
+    vol::content,
+    words::{self, Failure, Outcome, line, moment, table, tell},
 };
 use crate::exit;
 
@@ -26,7 +27,12 @@ pub async fn place(session: &Session, args: PlaceArgs, as_json: bool) -> Outcome
         PlaceAction::Ls { place, folder } => {
             let place = Place::open(session, &place).await?;
             let folder = folder.map(parse).transpose()?;
-            let entries = pages(&place, async |from| place.storage.list(folder.as_ref(), from, MAX_PAGE).await).await?;
+            let mut entries = pages(&place, async |from| place.storage.list(folder.as_ref(), from, MAX_PAGE).await).await?;
+            // A folder is there while something lies in it. What was taken for one may be a value.
+            if let (true, Some(path)) = (entries.is_empty(), &folder) {
+                let value = place.storage.head(path).await.map_err(|error| place.failure(&error))?;
+                entries.push(value.ok_or_else(|| Failure::new(exit::GIVEN, format!("nothing lies in {path}")))?);
+            }
             show(&entries, as_json)
         }
         PlaceAction::Glob { place, pattern } => {
@@ -39,6 +45,13 @@ pub async fn place(session: &Session, args: PlaceArgs, as_json: bool) -> Outcome
             let (place, path) = (Place::open(session, &place).await?, parse(path)?);
             let value = place.storage.read_stream(&path).await.map_err(|error| place.failure(&error))?;
             let Some(mut value) = value else { return Err(Failure::new(exit::GIVEN, format!("nothing lies at {path}"))) };
+            if as_json {
+                let mut whole = Vec::new();
+                while let Some(piece) = value.pieces.next().await.map_err(|error| place.failure(&error))? {
+                    whole.extend_from_slice(&piece);
+                }
+                return Ok(words::json(&content(path.as_str(), whole))?);
+            }
             let mut out = std::io::stdout().lock();
             while let Some(piece) = value.pieces.next().await.map_err(|error| place.failure(&error))? {
                 out.write_all(&piece)?;
@@ -65,7 +78,11 @@ pub async fn place(session: &Session, args: PlaceArgs, as_json: bool) -> Outcome
         PlaceAction::Rm { place, paths } => {
             let place = Place::open(session, &place).await?;
             for path in paths {
-                place.storage.delete(&parse(path)?).await.map_err(|error| place.failure(&error))?;
+                let path = parse(path)?;
+                if !place.had(&path).await.map_err(|error| place.failure(&error))? {
+                    tell(&format!("Nothing lay at {}.", line(path.as_str())));
+                }
+                place.storage.delete(&path).await.map_err(|error| place.failure(&error))?;
             }
             place.carry().await;
             Ok(())
@@ -74,11 +91,17 @@ pub async fn place(session: &Session, args: PlaceArgs, as_json: bool) -> Outcome
     }
 }
 
+/// What is told of a list without a part of it.
+pub(crate) const PARTIAL: &str = "The far place cannot be asked now; what lies only there is not in the list.";
+
 /// All pages, in the order of their paths.
 async fn pages(place: &Place, page: impl AsyncFn(Option<&Cursor>) -> Result<Page, StorageError>) -> Result<Vec<Entry>, Failure> {
     let (mut entries, mut from) = (Vec::new(), None);
     loop {
         let page = page(from.as_ref()).await.map_err(|error| place.failure(&error))?;
+        if page.partial {
+            tell(PARTIAL);
+        }
         entries.extend(page.entries);
         from = page.next;
         if from.is_none() {

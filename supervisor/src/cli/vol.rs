@@ -160,14 +160,18 @@ async fn cat(session: &Session, path: String, version: Option<String>, layers: L
     out.flush()?;
     drop(out);
     if as_json {
-        let length = whole.len();
-        let content = match String::from_utf8(whole) {
-            Ok(text) => json!({ "path": path, "length": length, "text": text }),
-            Err(error) => json!({ "path": path, "length": length, "hex": hex(error.as_bytes()) }),
-        };
-        words::json(&content)?;
+        words::json(&content(&path, whole))?;
     }
     Ok(())
+}
+
+/// A file as JSON.
+pub(super) fn content(path: &str, whole: Vec<u8>) -> Value {
+    let length = whole.len();
+    match String::from_utf8(whole) {
+        Ok(text) => json!({ "path": path, "length": length, "text": text }),
+        Err(error) => json!({ "path": path, "length": length, "hex": hex(error.as_bytes()) }),
+    }
 }
 
 /// Takes a stream of bytes as it comes.

@@ -19,7 +19,7 @@ pub enum PlaceAction {
     Ls {
         /// The place
         place: PathBuf,
-        /// In this folder of it alone
+        /// In this folder of it alone; one in which nothing lies is not there
         folder: Option<String>,
     },
     /// Write a value to standard output
@@ -38,7 +38,7 @@ pub enum PlaceAction {
         /// Under which path
         path: String,
     },
-    /// Remove values
+    /// Remove values; that one is not there is no failure, since a removal may be asked for twice
     Rm {
         /// The place
         place: PathBuf,

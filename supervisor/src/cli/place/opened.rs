@@ -9,7 +9,7 @@ use std::{
     rc::Rc,
 };
 
-use backends::{BackOff, Hybrid, Kind as Uses, Memory, Profile, Pushed, Refused, Remote, Storage, StorageError, Tree};
+use backends::{BackOff, Hybrid, Kind as Uses, Memory, Path, Profile, Pushed, Refused, Remote, Storage, StorageError, Tree};
 use courier::{BadTarget, Kind, Target};
 use ipc::{
     Role,
@@ -132,6 +132,14 @@ impl Place {
         };
         let tree = Tree::open(folder).await.map_err(cannot)?;
         Ok(Place { near: Some(folder.to_owned()), ..Place::of(Rc::new(tree)) })
+    }
+
+    /// Whether something lies at a path, as far as this machine knows: a place outside is not asked.
+    pub(crate) async fn had(&self, path: &Path) -> Result<bool, StorageError> {
+        match (&self.near, &self.hybrid) {
+            (Some(_), None) => Ok(self.storage.head(path).await?.is_some()),
+            _ => Ok(true),
+        }
     }
 
     /// A failed operation, by whom it is up to.
