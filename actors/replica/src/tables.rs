@@ -77,7 +77,7 @@ tables! {
     Outbox: "outbox";
     /// entity `16` → how it was used, see `sparse/uses.rs`; like the next four only in a sparse store
     Use: "use";
-    /// 0: with content, 1: without ‖ last use in milliseconds `u64` ‖ entity `16` → nothing; none that is pinned
+    /// 0: with content, 1: without, 2 and 3: the same of what is pinned ‖ last use in milliseconds `u64` ‖ entity `16` → nothing
     Least: "least";
     /// event id `32` → header; what was held and let go, and would come again with a comparison
     Gone: "gone";

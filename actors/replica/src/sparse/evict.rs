@@ -6,12 +6,18 @@
 //! the next comparison, its header: a list of what was let go, which is listed as held. That list is bounded; what no longer
 //! fits is not compared any more.
 //!
+//! What is pinned stays, whatever its age and use, as far as it keeps to its share of the room, which is a half. Two rules
+//! contradict each other where more is pinned than that: what is pinned never leaves, and the limit is never exceeded while
+//! what is new can always come. The limit wins: what is beyond the share has its turn like anything else, by its last use and
+//! oldest events first, until what is pinned keeps to its share again; and within the share it stays while anything else can
+//! leave. It stays pinned, it is fetched again when it is read, and [`Sparse::pins`](super::Sparse::pins) tells.
+//!
 //! Each transaction leaves the store as if what left had never come, so one that is killed between two of them has lost
 //! nothing but some of the cache.
 
 use std::{collections::HashSet, ops::Bound};
 
-use super::uses::{BARE_CLASS, FULL_CLASS, Known, Use, find};
+use super::uses::{BARE_CLASS, FULL_CLASS, Known, PINNED_CLASS, Use, find};
 use crate::{
     Conversation, Recorded, ReplicaError, body,
     engine::{Reading, keys, prefix},
@@ -41,6 +47,8 @@ pub(super) struct Order {
     pub(super) bytes: u64,
     /// Only what was used before this moment, and no titles.
     pub(super) before: Option<u64>,
+    /// Bytes by which what is pinned is beyond its share.
+    pub(super) pinned: u64,
     /// Bytes that the database may use between transactions.
     pub(super) capacity: u64,
     /// Events since this clock would come again with a comparison.
@@ -54,6 +62,8 @@ pub struct Left {
     pub events: u64,
     /// Bytes, about.
     pub bytes: u64,
+    /// Of these, bytes of what is pinned.
+    pub pinned: u64,
     /// Entities of which nothing more can leave but titles.
     pub entities: u64,
 }
@@ -62,6 +72,7 @@ impl Left {
     pub(super) fn add(&mut self, other: Left) {
         self.events += other.events;
         self.bytes += other.bytes;
+        self.pinned += other.pinned;
         self.entities += other.entities;
     }
 
@@ -83,20 +94,27 @@ impl Batch<'_> {
         let bare = prefix(self.txn.reading(), Table::Least, &[BARE_CLASS])?.count() as u64;
         let crowded = bare * BARE_BYTES > order.capacity / 4;
         while !left.is_enough(order) {
-            let Some(entity) = self.least(order, crowded)? else { break };
+            let (beyond, before) = (order.pinned.saturating_sub(left.pinned), left.bytes);
+            let Some(entity) = self.least(order, crowded, beyond > 0)? else { break };
             whose.push(entity);
-            if self.leaves_whole(&entity)? {
-                self.let_go_whole(&entity, order, &mut left)?;
-            } else {
-                self.let_go_content(&entity, order, &mut left)?;
+            let pinned = find(self.txn.reading(), &entity)?.is_some_and(|one| one.pinned);
+            let mut part = *order;
+            if pinned && beyond > 0 {
+                part.bytes = part.bytes.min(before + beyond);
             }
+            if self.leaves_whole(&entity)? {
+                self.let_go_whole(&entity, &part, &mut left)?;
+            } else {
+                self.let_go_content(&entity, &part, &mut left)?;
+            }
+            left.pinned += if pinned { left.bytes - before } else { 0 };
         }
         self.forget_gone(order)?;
         Ok(left)
     }
 
-    /// Whose turn it is.
-    fn least(&self, order: &Order, crowded: bool) -> Result<Option<[u8; 16]>, ReplicaError> {
+    /// Whose turn it is, where titles take too much room, and what is pinned is beyond its share.
+    fn least(&self, order: &Order, crowded: bool, beyond: bool) -> Result<Option<[u8; 16]>, ReplicaError> {
         let first = |class: u8| -> Result<Option<(u64, [u8; 16])>, ReplicaError> {
             let Some(row) = prefix(self.txn.reading(), Table::Least, &[class])?.next() else { return Ok(None) };
             let key = row?.0;
@@ -107,8 +125,11 @@ impl Batch<'_> {
         if let Some(before) = order.before {
             return Ok(content.filter(|(at, _)| *at < before).map(|(_, entity)| entity));
         }
+        let pinned = first(PINNED_CLASS)?;
+        let content = content.into_iter().chain(pinned.filter(|_| beyond)).min();
         let titles = if crowded || content.is_none() { first(BARE_CLASS)? } else { None };
-        Ok(titles.or(content).map(|(_, entity)| entity))
+        // Where nothing else is left to leave, something still must.
+        Ok(titles.or(content).or(pinned).map(|(_, entity)| entity))
     }
 
     /// Whether it leaves whole: it is no conversation, or one whose content has left.
@@ -140,6 +161,7 @@ impl Batch<'_> {
             left.bytes += self.evict(event, order, &mut view)?;
             left.events += 1;
             one.leave(event.header.clock.0);
+            one.cut |= one.pinned;
             self.txn.put(Table::Tip, &[&entity[..], &event.id].concat(), &[AWAITED])?;
             if left.is_enough(order) {
                 enough = true;
@@ -152,6 +174,7 @@ impl Batch<'_> {
                 if !is_title(&view, event) {
                     left.bytes += self.drop_content(event, &mut view)?;
                     one.leave(event.header.clock.0);
+                    one.cut |= one.pinned;
                 }
             }
             one.bare = true;
@@ -186,6 +209,7 @@ impl Batch<'_> {
         }
         if let (true, Some(mut one)) = (more, one) {
             one.leave(last);
+            one.cut |= one.pinned;
             return self.put_use(entity, Some(&one));
         }
         for key in keys(self.txn.reading(), Table::Tip, entity)? {
@@ -199,7 +223,10 @@ impl Batch<'_> {
             known.put(&mut *self.txn)?;
         }
         left.entities += 1;
-        self.put_use(entity, None)
+        // A pin is remembered though nothing of it is here.
+        let pinned = one.filter(|one| one.pinned);
+        let pinned = pinned.map(|one| Use { at: one.at, times: one.times, pinned: true, cut: true, ..Use::new(&known) });
+        self.put_use(entity, pinned.as_ref())
     }
 
     /// Removes an event; returns the bytes it took, about.

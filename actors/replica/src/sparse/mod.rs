@@ -9,7 +9,7 @@
 //!   what a session leaves;
 //! - `page` reads, and says what is missing, and `look` without using anything; [`Missing`] is what to ask the archive for;
 //! - `prefetch` says what to ask for before anybody misses it;
-//! - `pins` keeps what is never to leave, here and in the outbox;
+//! - `pins` keeps what is to stay, here and in the outbox;
 //! - `uses` knows what was used when, `evict` lets go of what was not, and `upkeep` of what was long ago.
 //!
 //! The limit holds by construction. The map of the database is fixed below it, the outbox has a map of its own, and what
@@ -45,6 +45,7 @@ use ipc::event::Clock;
 
 pub use evict::Left;
 pub use page::{Found, Missing, Shown};
+pub use pins::Pins;
 pub use prefetch::{Ask, Hits};
 pub use profile::{Pressure, Profile};
 pub use room::Room;
@@ -82,8 +83,8 @@ const SMALL: u64 = 64 << 10;
 /// Why a sparse store cannot do what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum SparseError {
-    /// Everything that may leave has left, and there is still no room. What is pinned does not leave.
-    #[error("there is no room for {need} bytes beside what is pinned: {capacity} bytes can be held")]
+    /// Everything that can leave has left, what is pinned with it, and there is still no room.
+    #[error("there is no room for {need} bytes: {capacity} bytes can be held, and nothing more can leave")]
     Full {
         /// Bytes that were to be taken in.
         need: u64,
@@ -116,7 +117,7 @@ pub struct Entry {
     pub view: Conversation,
     /// Its content has left or never came.
     pub bare: bool,
-    /// It never leaves.
+    /// It is to stay.
     pub pinned: bool,
 }
 
@@ -242,10 +243,11 @@ impl Sparse {
 
     /// Lets go of what has no room in a file of this many bytes.
     fn shrink(mut self, map: u64) -> Result<(), SparseError> {
-        self.evict_to(profile::capacity(map) / 8 * 7, None)?;
+        self.map = map;
+        self.evict_to(self.capacity() / 8 * 7, None)?;
         let used = self.used()?;
-        if used > profile::capacity(map) {
-            return Err(SparseError::Full { need: used, capacity: profile::capacity(map) });
+        if used > self.capacity() {
+            return Err(SparseError::Full { need: used, capacity: self.capacity() });
         }
         Ok(())
     }
@@ -307,7 +309,7 @@ impl Sparse {
 
     fn order(&self, events: usize, bytes: u64, before: Option<u64>) -> Order {
         let window = self.replica.wall.millis().saturating_sub(self.profile.window());
-        Order { events, bytes, before, capacity: self.capacity(), window: Clock::from_millis(window).0 }
+        Order { events, bytes, before, pinned: 0, capacity: self.capacity(), window: Clock::from_millis(window).0 }
     }
 
     /// Writes, with what waits to be written. What does not fit is written after more was let go; nothing of it is lost.
@@ -354,15 +356,17 @@ impl Sparse {
     }
 
     /// Lets go until no more than `target` bytes are in use, or nothing is left that may leave.
-    fn evict_to(&mut self, target: u64, before: Option<u64>) -> Result<Left, ReplicaError> {
+    fn evict_to(&mut self, target: u64, before: Option<u64>) -> Result<Left, SparseError> {
         let mut total = Left::default();
+        let beyond = if before.is_none() { self.pinned_beyond()? } else { 0 };
         let mut events = AT_ONCE;
         loop {
             let used = self.used()?;
             if used <= target {
                 break;
             }
-            let order = self.order(events, used - target, before);
+            let pinned = beyond.saturating_sub(total.pinned);
+            let order = Order { pinned, ..self.order(events, used - target, before) };
             let mut whose = Vec::new();
             let done = self.writer.write(|batch| batch.let_go(&order, &mut whose));
             self.issues().end(&whose);
@@ -370,7 +374,7 @@ impl Sparse {
                 Ok(left) if left == Left::default() => break,
                 Ok(left) => total.add(left),
                 Err(ReplicaError::MapFull(_)) if events > 1 => events = (events / 8).max(1),
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
         if total != Left::default() {

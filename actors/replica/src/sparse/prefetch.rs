@@ -9,6 +9,7 @@ use std::{cmp::Reverse, sync::MutexGuard, sync::PoisonError};
 use super::{
     Sparse, SparseError,
     page::Missing,
+    pins,
     uses::{Known, find},
 };
 use crate::{body, tables::Table};
@@ -115,7 +116,6 @@ impl Sparse {
     /// How many entities are used and how many of these are pinned: for statistics.
     pub fn entities(&self) -> Result<(u64, u64), SparseError> {
         let txn = self.replica.read()?;
-        let all = txn.count(Table::Use)?;
-        Ok((all, all.saturating_sub(txn.count(Table::Least)?)))
+        Ok((txn.count(Table::Use)?, pins::listed(&*txn)?.len() as u64))
     }
 }

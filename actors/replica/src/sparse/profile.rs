@@ -4,6 +4,10 @@
 /// and a long body needs free pages that lie side by side.
 const SPARE: u64 = 8;
 
+/// What is pinned is sure of one part of so many of the room, and of no more. The titles of everything may take a quarter of
+/// the room and the list of what was let go an eighth: so there is always some for what is new.
+const PINNED: u64 = 2;
+
 /// What is neither database nor content, one part of so many: locks, a probe for a full disk, what a file system rounds up.
 const SLACK: u64 = 128;
 const LEAST_SLACK: u64 = 256 << 10;
@@ -110,6 +114,11 @@ impl Profile {
 /// Bytes of a database of `map` bytes that may be in use between transactions.
 pub(crate) fn capacity(map: u64) -> u64 {
     map - map / SPARE
+}
+
+/// Bytes that what is pinned is sure of, where so many may be in use.
+pub(crate) fn pinned(capacity: u64) -> u64 {
+    capacity / PINNED
 }
 
 #[cfg(test)]

@@ -19,13 +19,16 @@ use crate::{
 const LEN: usize = 8 + 4 + 8 + 8 + 8 + 1;
 const PINNED: u8 = 1;
 const BARE: u8 = 2;
+const CUT: u8 = 4;
 
 /// Uses that wait to be written.
 const MAX_PENDING: usize = 4096;
 
-/// In [`Table::Least`]: with content, and without.
+/// In [`Table::Least`]: with content, and without; and the same of what is pinned.
 pub(super) const FULL_CLASS: u8 = 0;
 pub(super) const BARE_CLASS: u8 = 1;
+pub(super) const PINNED_CLASS: u8 = 2;
+pub(super) const PINNED_BARE_CLASS: u8 = 3;
 
 /// How an entity was used, and what is known of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +43,10 @@ pub(super) struct Use {
     pub(super) left: u64,
     /// Below this clock the archive was asked for everything down to `since`: what is missing there it does not have.
     pub(super) told: u64,
-    /// It never leaves.
+    /// It does not leave while what is pinned keeps to its share.
     pub(super) pinned: bool,
+    /// It is pinned, and some of it had to leave all the same.
+    pub(super) cut: bool,
     /// Its content has left or not come; what it is called and its newest headers may be here.
     pub(super) bare: bool,
 }
@@ -50,7 +55,7 @@ impl Use {
     /// Of something that comes, or that is asked for and may come.
     pub(super) fn new(known: &Known) -> Use {
         let left = known.left.checked_add(1).filter(|left| *left > 1).unwrap_or(0);
-        Use { at: 0, times: 0, since: known.from, left, told: 0, pinned: false, bare: true }
+        Use { at: 0, times: 0, since: known.from, left, told: 0, pinned: false, cut: false, bare: true }
     }
 
     /// All of its events from this clock on are here, as far as the archive has told.
@@ -64,7 +69,8 @@ impl Use {
     }
 
     pub(super) fn value(&self) -> Vec<u8> {
-        let flags = if self.pinned { PINNED } else { 0 } | if self.bare { BARE } else { 0 };
+        let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+        let flags = flag(self.pinned, PINNED) | flag(self.bare, BARE) | flag(self.cut, CUT);
         let mut value = Vec::with_capacity(LEN);
         value.extend_from_slice(&self.at.to_le_bytes());
         value.extend_from_slice(&self.times.to_le_bytes());
@@ -91,16 +97,21 @@ impl Use {
                 told: u64::from_le_bytes(*told),
                 pinned: flags & PINNED != 0,
                 bare: flags & BARE != 0,
+                cut: flags & CUT != 0,
             })
         };
         Ok(read(value).ok_or(Damage::Record("uses"))?)
     }
 
     fn least_key(&self, entity: &[u8; 16]) -> Option<Vec<u8>> {
-        let class = if self.bare { BARE_CLASS } else { FULL_CLASS };
+        let class = match (self.pinned, self.bare) {
+            (false, false) => FULL_CLASS,
+            (false, true) => BARE_CLASS,
+            (true, false) => PINNED_CLASS,
+            (true, true) => PINNED_BARE_CLASS,
+        };
         // An erasure that left would let the erased back in.
-        let leaves = !self.pinned && *entity != ERASURES;
-        leaves.then(|| [&[class][..], &self.at.to_be_bytes(), entity].concat())
+        (*entity != ERASURES).then(|| [&[class][..], &self.at.to_be_bytes(), entity].concat())
     }
 }
 

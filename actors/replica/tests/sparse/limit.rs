@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering;
 use replica::{
     OutboxError, Parcel, Taken,
     chum::Side,
-    sparse::{Profile, Sparse, SparseError},
+    sparse::{Profile, Sparse},
 };
 
 use crate::{
     room::{bytes_of, measured},
-    world::{DAY, NOON, Pen, TINY, Watch, begin, entity, is_full, noise, open, say, shown},
+    world::{NOON, Pen, TINY, Watch, begin, entity, is_full, noise, open, say, shown},
 };
 
 /// Bytes taken in one transaction, about: what a session brings in one message is less.
@@ -191,31 +191,6 @@ fn one_conversation_that_is_longer_than_everything_loses_its_beginning() {
     let (shown, whole) = shown(&sparse, &entity(7));
     assert!(!whole && shown.len() > 500, "{}", shown.len());
     assert_eq!(shown, ids[ids.len() - shown.len()..]);
-}
-
-#[test]
-fn what_is_pinned_and_too_much_is_refused_aloud() {
-    let directory = tempfile::tempdir().unwrap();
-    let watch = Watch::new(NOON);
-    let (mut sparse, room) = measured(directory.path(), TINY, &watch);
-    let mut flood = Flood::new(&watch);
-    sparse.pin(&entity(1)).unwrap();
-    let mut taken = 0;
-    let refused = loop {
-        let (parcel, _) = flood.next(1, 100_000);
-        match sparse.take(&[parcel]) {
-            Ok(_) => taken += 1,
-            Err(error) => break error,
-        }
-    };
-    assert!(matches!(refused, SparseError::Full { .. }), "{refused}");
-    assert!(taken > 80, "{taken}");
-    assert_eq!(sparse.counts().unwrap().0, taken);
-    assert!(room.most.load(Ordering::Relaxed) <= TINY.limit);
-    sparse.unpin(&entity(1)).unwrap();
-    watch.tick(DAY);
-    let (parcel, _) = flood.next(2, 100_000);
-    assert!(sparse.take(&[parcel]).is_ok(), "there is room again");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod line;
 mod chum;
 mod limit;
 mod order;
+mod pins;
 mod reading;
 mod room;
 mod upkeep;
