@@ -126,7 +126,7 @@ fn it_answers_and_takes_while_the_archive_is_away() {
         // The instance dies, too, and comes back without the archive.
         serve.process("ui").signal(libc::SIGKILL);
         let stands = until(client, "it is back, and what waits is what waited", |stands| stands.outbox.commands == 3).await;
-        assert_eq!((stands.link, stands.counted.done), (Link::Away, 0));
+        assert_eq!((stands.link, stands.counted.done), (Link::Starting, 0), "the archive has not answered yet");
         assert_eq!(lists_of(&attached).await.len(), 2);
         archive.signal(libc::SIGKILL);
         agree(client).await;
@@ -408,6 +408,8 @@ fn when_an_older_archive_is_put_back_the_window_says_so_and_begins_anew() {
         let attached = Attached::to(&home);
         let client = &attached.client;
         until(client, "it has noticed", |stands| stands.trouble.as_ref().is_some_and(|why| why.contains("restart ui"))).await;
+        let told = home.run(["doctor"]);
+        assert!(told.code == 9 && told.out.contains("restart ui"), "{}: {}", told.code, told.out);
         home.run(["restart", "ui"]).good();
         until(client, "it has begun anew", |stands| stands.trouble.is_none() && stands.link == Link::Live).await;
         agree(client).await;

@@ -169,6 +169,62 @@ fn a_small_window_keeps_to_its_limit_and_fetches_what_is_opened() {
     home.assert_empty();
 }
 
+/// Messages of a conversation that is longer than all there is room for.
+const TOO_MANY: u8 = 160;
+
+#[test]
+fn what_is_pinned_and_too_long_does_not_stop_what_comes_after_it() {
+    let home = Home::new();
+    let serve = Serve::of(&home, home.command(["serve"]).env("LAMOS_INSTANCE_PROFILE", "small"));
+    let long = conversation(0);
+    on_wire(async {
+        let attached = Attached::to(&home);
+        attached.demo().await;
+        let client = &attached.client;
+        until(client, "it is up", |stands| stands.held.limit == LIMIT).await;
+        let folder = home.data().join("ui");
+        give_when_there_is_room(&attached, &folder, long, begin(long, "a long one")).await;
+        client.call(&Pin { id: ConversationId(long), pinned: true }).await.unwrap();
+        for said in 0..TOO_MANY {
+            let id = message(0, said);
+            give_when_there_is_room(&attached, &folder, id, note(long, id, &noise(id, BYTES))).await;
+        }
+        let stands = until(client, "all of it came", |stands| {
+            stands.outbox.commands == 0 && stands.link == Link::Live && stands.held.pinned_cut == 1
+        })
+        .await;
+        assert_eq!((stands.trouble.as_ref(), stands.counted.refused, stands.held.pinned), (None, 0, 1), "{stands:?}");
+        assert!(bytes_of(&folder) <= LIMIT);
+    });
+    let told = home.run(["instance", "status"]).good();
+    assert!(told.contains("live") && told.contains("do not fit"), "{told}");
+    let told = home.run(["doctor"]).good();
+    assert!(told.contains("do not fit"), "{told}");
+    home.run(["instance", "begin", "after"]).good();
+    let titles = || -> Vec<String> {
+        let list = home.run(["--json", "instance", "recent"]).json();
+        list.as_array().unwrap().iter().map(|one| one["title"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(titles(), ["after", "a long one"]);
+    let id = ConversationId(long).to_string();
+    let shown = home.run(["--json", "instance", "recent", &id, "-n", "1"]).json();
+    assert_eq!((&shown["pinned"], shown["messages"].as_array().unwrap().len()), (&true.into(), 1));
+    home.run(["instance", "unpin", &id]).good();
+    assert_eq!(home.run(["--json", "instance", "status"]).json()["held"]["pinned"], 0);
+    on_wire(async {
+        let attached = Attached::to(&home);
+        let stands =
+            until(&attached.client, "it goes on", |stands| stands.link == Link::Live && stands.outbox.commands == 0).await;
+        assert_eq!(stands.trouble, None);
+        let kept = attached.client.call(&Statistics).await.unwrap();
+        // It begins, it is said, and another begins.
+        assert!(kept.events >= u64::from(TOO_MANY) + 2, "{kept:?}");
+    });
+    assert_eq!(titles(), ["after", "a long one"]);
+    drop(serve);
+    home.assert_empty();
+}
+
 /// What the instance calls what it holds.
 async fn list(attached: &Attached) -> Vec<String> {
     let request = ipc::messages::instance::ListRecent { after: None, limit: 200 };

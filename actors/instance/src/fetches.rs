@@ -43,7 +43,7 @@ impl Fetches {
 
     /// Waits for what is missing, until then. False if it has not come: at once while the archive is away.
     pub(crate) async fn fetch(&self, missing: Missing, until: Instant) -> bool {
-        if self.standing.link() == Link::Away {
+        if matches!(self.standing.link(), Link::Starting | Link::Away) {
             return false;
         }
         let (came, has_come) = oneshot::channel();

@@ -103,12 +103,15 @@ fn moment_of(sparse: &Sparse, id: ConversationId, message: MessageId) -> Result<
 /// How much is held, and how often what was read was.
 pub(crate) fn counts(sparse: &Sparse) -> Result<(Counts, Reads), Refusal> {
     let counted = || {
-        let (room, (events, _), (_, pinned)) = (sparse.room()?, sparse.counts()?, sparse.entities()?);
+        let (room, (events, _), pins) = (sparse.room()?, sparse.counts()?, sparse.pins()?);
         let (conversations, hits) = (sparse.conversation_count()?, sparse.hit_rate());
         let counts = Counts {
             events,
             conversations,
-            pinned,
+            pinned: pins.count,
+            pinned_bytes: pins.bytes,
+            pinned_share: pins.share,
+            pinned_cut: pins.cut,
             bytes: room.files,
             limit: room.limit,
             used: room.used,

@@ -25,7 +25,12 @@ pub(crate) struct Standing {
 
 impl Default for Standing {
     fn default() -> Standing {
-        Standing { link: Cell::new(Link::Away), trouble: RefCell::default(), counted: Cell::default(), done: RefCell::default() }
+        Standing {
+            link: Cell::new(Link::Starting),
+            trouble: RefCell::default(),
+            counted: Cell::default(),
+            done: RefCell::default(),
+        }
     }
 }
 

@@ -62,11 +62,12 @@ pub struct Recent {
     pub next: Option<Before>,
     /// There may be older ones that are not held and did not come when they were asked for.
     pub missing: bool,
-    /// It never leaves the cache.
+    /// It is to stay in the cache.
     pub pinned: bool,
 }
 
-/// Keep a conversation in the cache whatever else needs room, or no longer.
+/// Keep a conversation in the cache before all that is not pinned, as far as what is pinned keeps to its share of the room; or
+/// no longer. It is never refused for want of room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Pin {
     /// Which.
@@ -115,6 +116,8 @@ pub struct Stands {
 /// Whether the two speak with each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Link {
+    /// The archive is being reached for the first time since this process began.
+    Starting,
     /// The archive is away.
     Away,
     /// They compare what they hold.
@@ -130,8 +133,14 @@ pub struct Held {
     pub events: u64,
     /// Conversations.
     pub conversations: u64,
-    /// Conversations and other things that never leave.
+    /// Conversations and other things that are to stay.
     pub pinned: u64,
+    /// Bytes of these that are held, about.
+    pub pinned_bytes: u64,
+    /// Bytes that these are sure of. What is beyond leaves when something else needs the room.
+    pub pinned_share: u64,
+    /// Those of which some had to leave for want of room; it is fetched when it is read.
+    pub pinned_cut: u64,
     /// Bytes of all files.
     pub bytes: u64,
     /// Bytes that these never exceed.

@@ -5,13 +5,13 @@ use std::time::Instant;
 use ipc::{
     Role,
     endpoint::Options,
-    messages::{common::Echo, llm::ListModels, storage::Statistics},
+    messages::{common::Echo, instance::Standing, llm::ListModels, storage::Statistics},
 };
 use serde_json::json;
 
 use super::{
     args::{Common, ModelArgs},
-    models, ps,
+    instance, models, ps,
     restore::CUT_OFF,
     session::{Session, places},
     sign_in::sign_in,
@@ -86,24 +86,28 @@ async fn tree(session: &Session, common: &Common, findings: &mut Vec<Finding>) {
     let how = if session.started { "started for this call" } else { "running" };
     add(Health::Good, "supervisor", how.to_owned());
     match sign_in(session, common).await {
-        Ok(()) => match session.client.call(&Statistics).await {
-            Ok(counts) => {
-                let detail = format!(
-                    "{} conversations, {} events, {} unsigned, {}",
-                    counts.conversations,
-                    counts.events,
-                    counts.unsigned,
-                    bytes(counts.bytes)
-                );
-                add(Health::Good, "archive", detail);
-                if counts.restoring {
-                    add(Health::Bad, "restoring", CUT_OFF.to_owned());
+        Ok(()) => {
+            match session.client.call(&Statistics).await {
+                Ok(counts) => {
+                    let detail = format!(
+                        "{} conversations, {} events, {} unsigned, {}",
+                        counts.conversations,
+                        counts.events,
+                        counts.unsigned,
+                        bytes(counts.bytes)
+                    );
+                    add(Health::Good, "archive", detail);
+                    if counts.restoring {
+                        add(Health::Bad, "restoring", CUT_OFF.to_owned());
+                    }
                 }
+                Err(refusal) => add(Health::Bad, "archive", refusal.sentence),
             }
-            Err(refusal) => add(Health::Bad, "archive", refusal.sentence),
-        },
+            window(session, findings).await;
+        }
         Err(failure) => add(Health::Bad, "sign-in", failure.sentence),
     }
+    let mut add = |health, what, detail| findings.push(Finding { health, what, detail });
     for role in [Role::Crypto, Role::Storage, Role::Llm, Role::Code, Role::Courier, Role::Ui] {
         let begun = Instant::now();
         let options = Options { role: Some(role), ..Options::default() };
@@ -144,6 +148,22 @@ async fn tree(session: &Session, common: &Common, findings: &mut Vec<Finding>) {
             ),
             Err(failure) => add(Health::Bad, "models", format!("{base_url} ({found_by}): {}", failure.sentence)),
         }
+    }
+}
+
+/// Whether the window's instance goes on, and whether there is room for what is pinned in it.
+async fn window(session: &Session, findings: &mut Vec<Finding>) {
+    let mut add = |health, detail| findings.push(Finding { health, what: "window's cache", detail });
+    match session.client.call(&Standing).await {
+        Ok(stands) => {
+            let room = format!("{} of {} on disk", bytes(stands.held.bytes), bytes(stands.held.limit));
+            match stands.trouble {
+                Some(trouble) => add(Health::Bad, trouble),
+                None if stands.held.pinned_cut > 0 => add(Health::Odd, format!("pinned: {}", instance::pinned(&stands.held))),
+                None => add(Health::Good, room),
+            }
+        }
+        Err(refusal) => add(Health::Bad, refusal.sentence),
     }
 }
 

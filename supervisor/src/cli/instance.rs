@@ -11,7 +11,7 @@ use ipc::{
     id::{CommandId, ConversationId, MessageId, TurnId},
     messages::{
         chat::{Author, Message, Part, Status},
-        instance::{Counted, Give, Link, ListRecent, Pin, ReadRecent, Standing, Stands},
+        instance::{Counted, Give, Held, Link, ListRecent, Pin, ReadRecent, Standing, Stands},
         storage::{Act, Conversation, CreateConversation, MAX_PAGE, SetTitle},
     },
 };
@@ -53,7 +53,7 @@ pub enum InstanceAction {
         #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         limit: u32,
     },
-    /// Hold a conversation whatever else needs room
+    /// Hold a conversation whatever else needs room; what is pinned is sure of half of it
     Pin {
         /// Its id, or the beginning of it
         id: String,
@@ -252,12 +252,27 @@ async fn show(session: &Session, id: ConversationId, limit: usize, as_json: bool
     Ok(())
 }
 
-/// How it is called that the archive does not answer, or has not yet.
+/// How it is called that the archive has not answered yet, and that it does not answer.
+const STARTING: &str = "starting";
 const AWAY: &str = "away";
+
+/// What is pinned, and whether there is room for it.
+pub fn pinned(held: &Held) -> String {
+    let Held { pinned, pinned_bytes, pinned_share, pinned_cut, .. } = *held;
+    let (bytes, share) = (words::bytes(pinned_bytes), words::bytes(pinned_share));
+    match pinned_cut {
+        0 if pinned == 0 => format!("nothing; {share} would be sure to stay"),
+        0 => format!("{pinned}, {bytes} of them held, and {share} are sure to stay"),
+        cut => format!(
+            "{pinned}, and {cut} of them do not fit: {bytes} are held, {share} are sure to stay, and the rest is fetched when it is read"
+        ),
+    }
+}
 
 async fn status(session: &Session, as_json: bool) -> Outcome {
     let Stands { link, trouble, held, outbox, reads, counted } = session.client.call(&Standing).await?;
     let link = match link {
+        Link::Starting => STARTING,
         Link::Away => AWAY,
         Link::CatchingUp => "catching up",
         Link::Live => "live",
@@ -268,7 +283,9 @@ async fn status(session: &Session, as_json: bool) -> Outcome {
             "link": link,
             "trouble": trouble,
             "held": {
-                "events": held.events, "conversations": held.conversations, "pinned": held.pinned, "bytes": held.bytes,
+                "events": held.events, "conversations": held.conversations, "pinned": held.pinned,
+                "pinned_bytes": held.pinned_bytes, "pinned_share": held.pinned_share, "pinned_cut": held.pinned_cut,
+                "bytes": held.bytes,
                 "limit": held.limit, "used": held.used, "capacity": held.capacity,
             },
             "reads": { "pages": reads.pages, "whole": reads.whole },
@@ -285,11 +302,13 @@ async fn status(session: &Session, as_json: bool) -> Outcome {
             "archive",
             match trouble {
                 Some(trouble) => format!("{link}: {}", line(&trouble)),
+                None if link == STARTING => format!("{link}; it is being reached"),
                 None if link == AWAY => format!("{link}; it is asked again and again"),
                 None => link.to_owned(),
             },
         ),
-        row("held", format!("{} events, {} conversations, {} pinned", held.events, held.conversations, held.pinned)),
+        row("held", format!("{} events, {} conversations", held.events, held.conversations)),
+        row("pinned", pinned(&held)),
         row(
             "room",
             format!(
