@@ -65,10 +65,13 @@ pub(super) struct Importer {
 impl Importer {
     pub(super) async fn new(held: Held, purpose: Purpose, standing: Rc<Standing>, idle: Rc<Notify>) -> Result<Importer, Refusal> {
         let settings = match purpose {
-            Purpose::Titles => Settings { rules: Titles::rules(), live: false, ..Settings::window(archive(), vec![Span::ALL]) },
+            Purpose::Titles => {
+                let rules = held.ask(|sparse| Ok(Titles::rules(sparse.rules()))).await?;
+                Settings { rules, live: false, ..Settings::window(archive(), vec![Span::ALL]) }
+            }
             Purpose::Window { audit } => {
-                let spans = held.ask(|sparse| sparse.spans()).await?;
-                Settings { audit, ..Settings::window(archive(), spans) }
+                let (spans, rules) = held.ask(|sparse| Ok((sparse.spans()?, sparse.rules().clone()))).await?;
+                Settings { audit, rules, ..Settings::window(archive(), spans) }
             }
         };
         standing.count(|counted| counted.sessions += 1);

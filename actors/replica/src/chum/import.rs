@@ -54,6 +54,8 @@ pub(crate) struct Import {
     later: Option<Vec<Head>>,
     /// The heads all this is to reach.
     target: Vec<Head>,
+    /// All moments of the window were compared since the last target was reached.
+    compared: bool,
     /// Something was left out, so the target is not reached.
     unsettled: bool,
     /// And that may be taken later.
@@ -228,7 +230,7 @@ impl Import {
                     }
                     match deal.wants {
                         Wants::Everything => self.goals.push_back(Goal::Span(Span::ALL)),
-                        Wants::Window => self.goals.extend(deal.spans.iter().copied().map(Goal::Span)),
+                        Wants::Window => self.compare_window(deal),
                         Wants::OnDemand => {}
                     }
                 }
@@ -270,12 +272,17 @@ impl Import {
             news.push(Progress::Behind { authors: ranges.len(), events });
             match deal.wants {
                 Wants::Everything => self.goals.push_back(Goal::Pull(ranges)),
-                Wants::Window => self.goals.extend(deal.spans.iter().copied().map(Goal::Span)),
+                Wants::Window => self.compare_window(deal),
                 Wants::OnDemand => {}
             }
         }
         self.target = theirs;
         Ok(true)
+    }
+
+    fn compare_window(&mut self, deal: &Deal) {
+        self.compared = true;
+        self.goals.extend(deal.spans.iter().copied().map(Goal::Span));
     }
 
     /// Everything that was wanted is here.
@@ -287,8 +294,11 @@ impl Import {
         self.sparse = deal.wants != Wants::Everything;
         self.paused = self.refused && !self.sparse;
         if deal.wants == Wants::Window {
-            if !self.unsettled && !self.target.is_empty() {
-                side.reached(&self.target)?;
+            let compared = std::mem::take(&mut self.compared) && deal.gives_heads;
+            match (self.unsettled, compared) {
+                (false, true) => side.compared(&self.target)?,
+                (false, false) if !self.target.is_empty() => side.reached(&self.target)?,
+                _ => {}
             }
             self.cursors = side.heads()?.into_iter().map(|head| (head.author, head.sequence)).collect();
         }

@@ -49,6 +49,6 @@ pub use parcel::{Carried, Parcel};
 pub use policy::{Keep, Rule, Rules, When};
 pub use progress::{Progress, Tally};
 pub use records::{Author, Head, Id, Link, Range, Span};
-pub use rules::BadRules;
+pub use rules::{BadRules, kind_name};
 pub use session::Session;
 pub use side::{BadParcel, Side, SideError, Taken};

@@ -65,6 +65,16 @@ impl Rule {
     pub const fn default_of(kind: u16) -> Rule {
         Rule { kind, keep: Keep::Merge, when: When::RecentFirst, accept: true, offer: true }
     }
+
+    /// Whether this side takes bodies of this kind at all.
+    pub fn is_taken(&self) -> bool {
+        self.accept && self.keep != Keep::LocalOnly
+    }
+
+    /// Whether they come without having been asked for.
+    pub fn comes_by_itself(&self) -> bool {
+        self.is_taken() && self.when == When::RecentFirst
+    }
 }
 
 /// The rules of one side.

@@ -86,6 +86,11 @@ pub enum BadRules {
 impl Rules {
     /// Reads a table of rules.
     pub fn read(text: &str) -> Result<Rules, BadRules> {
+        Ok(Rules(Rules::lines(text)?.into_iter().map(|(_, rule)| rule).collect()))
+    }
+
+    /// The same, with the line on which each rule stands, from 1.
+    pub(crate) fn lines(text: &str) -> Result<Vec<(usize, Rule)>, BadRules> {
         if text.len() > MAX_TEXT {
             return Err(BadRules::TooLong);
         }
@@ -117,12 +122,12 @@ impl Rules {
                     }
                 }
             }
-            rules.push(rule);
+            rules.push((line, rule));
             if rules.len() > MAX_RULES {
                 return Err(BadRules::TooMany);
             }
         }
-        Ok(Rules(rules))
+        Ok(rules)
     }
 }
 
@@ -141,6 +146,11 @@ impl fmt::Display for Rules {
         }
         Ok(())
     }
+}
+
+/// What a kind is called in a table; `None` if it is written as a number.
+pub fn kind_name(kind: u16) -> Option<&'static str> {
+    name_of(KINDS, &kind)
 }
 
 fn by_name<T: Copy>(names: &[(&str, T)], word: &str) -> Option<T> {

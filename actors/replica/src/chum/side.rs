@@ -47,6 +47,12 @@ pub trait Side {
     /// A sparse replica holds all it wants of what its peer had up to these heads, which may be older than what it was told
     /// before. Archives need not remember it.
     fn reached(&mut self, heads: &[Head]) -> Result<(), SideError>;
+
+    /// The same after all that it wants was compared, by the rules of the session. No heads are given if they are the same on
+    /// both sides.
+    fn compared(&mut self, heads: &[Head]) -> Result<(), SideError> {
+        self.reached(heads)
+    }
 }
 
 /// What became of a parcel.

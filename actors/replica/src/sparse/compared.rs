@@ -27,9 +27,10 @@ struct News {
 }
 
 impl Batch<'_> {
-    /// Everything from this clock on was compared with a peer that has these heads.
-    pub(super) fn looked_at(&mut self, from: u64, heads: &[Head]) -> Result<(), ReplicaError> {
-        let unsure = self.is_lacking(heads)?;
+    /// Everything from this clock on was compared with a peer that has these heads. With `anew` something below it may be
+    /// missing that was kept back until now.
+    pub(super) fn looked_at(&mut self, from: u64, heads: &[Head], anew: bool) -> Result<(), ReplicaError> {
+        let unsure = anew || self.is_lacking(heads)?;
         for head in heads {
             self.txn.put(Table::Reached, &head.author, &[&head.sequence.to_le_bytes()[..], &head.id].concat())?;
         }

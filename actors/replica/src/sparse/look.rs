@@ -1,7 +1,11 @@
 //! Looking at single things without using them: what they are called, whether they are here, how much there is.
 
+use std::collections::BTreeMap;
+
 use super::{Entry, Sparse, SparseError, uses::find};
-use crate::{Conversation, ReplicaError, Snapshot, body::Body, chum::Id, engine::prefix_back, log::position, tables::Table};
+use crate::{
+    Conversation, KindSize, ReplicaError, Snapshot, body::Body, chum::Id, engine::prefix_back, log::position, tables::Table,
+};
 
 /// A conversation, with how it is held.
 pub(super) fn entry(snapshot: &Snapshot<'_>, id: [u8; 16], view: Conversation) -> Result<Entry, ReplicaError> {
@@ -37,6 +41,11 @@ impl Sparse {
     pub fn has_come(&self, id: &Id) -> Result<bool, SparseError> {
         let txn = self.replica.read()?;
         Ok(txn.get(Table::Id, id)?.is_some() || txn.get(Table::Gone, id)?.is_some())
+    }
+
+    /// See [`Snapshot::add_up`].
+    pub fn add_up(&self, after: u64, limit: usize, sizes: &mut BTreeMap<u16, KindSize>) -> Result<Option<u64>, SparseError> {
+        Ok(self.replica.snapshot()?.add_up(after, limit, sizes)?)
     }
 
     /// The conversations of which anything is here, by number.

@@ -9,6 +9,7 @@
 //!   what a session leaves;
 //! - `page` reads, and says what is missing, and `look` without using anything; [`Missing`] is what to ask the archive for;
 //! - `prefetch` says what to ask for before anybody misses it;
+//! - `rules` says of which kinds it does not have everything by itself;
 //! - `pins` keeps what is to stay, here and in the outbox;
 //! - `uses` knows what was used when, `evict` lets go of what was not, and `upkeep` of what was long ago.
 //!
@@ -30,6 +31,7 @@ mod pins;
 mod prefetch;
 mod profile;
 mod room;
+mod rules;
 mod side;
 mod take;
 mod upkeep;
@@ -49,10 +51,12 @@ pub use pins::Pins;
 pub use prefetch::{Ask, Hits};
 pub use profile::{Pressure, Profile};
 pub use room::Room;
+pub use rules::{UnfitRules, read_rules};
 pub use side::Titles;
 
 use crate::{
     Conversation, Outbox, OutboxError, Page, Replica, ReplicaError, StoreKeys, Wall, Writer,
+    chum::Rules,
     engine::{self, Engine},
     tables::Table,
 };
@@ -132,6 +136,9 @@ pub struct Sparse {
     pending: Mutex<Pending>,
     hits: Mutex<Hits>,
     issues: Mutex<Issues>,
+    rules: Rules,
+    /// Kinds of which nobody tells everything, or did not until everything recent is compared, in order.
+    kept_back: Vec<u16>,
 }
 
 impl Sparse {
@@ -221,9 +228,11 @@ impl Sparse {
         let writer = replica.writer()?;
         let directory = directory.to_owned();
         let (pending, hits, issues) = (Mutex::default(), Mutex::default(), Mutex::default());
-        let mut sparse = Sparse { replica, writer, outbox, directory, profile, map, pending, hits, issues };
+        let (rules, kept_back) = (Rules::default(), Vec::new());
+        let mut sparse = Sparse { replica, writer, outbox, directory, profile, map, pending, hits, issues, rules, kept_back };
         sparse.own_key()?;
         sparse.pin_as_said()?;
+        sparse.keep_to(Rules::default())?;
         Ok(sparse)
     }
 

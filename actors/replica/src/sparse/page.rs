@@ -39,6 +39,9 @@ pub struct Missing {
     pub issue: u64,
 }
 
+/// What a file is made of.
+const VERSIONS: &[u16] = &[body::FILE, body::FILE_REMOVED];
+
 /// Most requests that may be on their way.
 const MAX_ISSUES: usize = 4096;
 
@@ -198,9 +201,21 @@ impl Sparse {
         Ok(shown)
     }
 
-    /// The state of an entity, if all of its events are here. It counts as a use.
+    /// The state of an entity, if all of its events are here. It counts as a use. Where changes do not come by themselves it
+    /// is missing each time: [`Sparse::state_again`] reads what was fetched.
     pub fn state(&self, entity: &[u8; 16]) -> Result<Found<State>, SparseError> {
         self.used_now(entity);
+        if self.is_kept_back(&[body::CHANGE]) {
+            return Ok(Found::Missing(self.missing(entity, u64::MAX, crate::chum::limits::MAX_ENTITY)));
+        }
+        self.state_again(entity)
+    }
+
+    /// The same for who reads again after what was missing has come: as it stood then. It is no use.
+    pub fn state_again(&self, entity: &[u8; 16]) -> Result<Found<State>, SparseError> {
+        if self.is_turned_away(&[body::CHANGE]) {
+            return Ok(Found::Missing(self.missing(entity, u64::MAX, crate::chum::limits::MAX_ENTITY)));
+        }
         let snapshot = self.replica.snapshot()?;
         Ok(match self.descend(&snapshot, entity, |_| Ok(true))? {
             Some(before) => Found::Missing(self.missing(entity, before, crate::chum::limits::MAX_ENTITY)),
@@ -209,13 +224,25 @@ impl Sparse {
     }
 
     /// The newest version of a file of a volume and its content, which for large files is the name of chunks that are not
-    /// here. It counts as a use.
+    /// here. It counts as a use. Where files do not come by themselves it is missing each time: [`Sparse::file_again`] reads
+    /// what was fetched.
     pub fn file(&self, entity: &[u8; 16]) -> Result<Found<(File, Content)>, SparseError> {
         self.used_now(entity);
+        if self.is_kept_back(VERSIONS) {
+            return Ok(Found::Missing(self.missing(entity, u64::MAX, self.profile.first)));
+        }
+        self.file_again(entity)
+    }
+
+    /// The same for who reads again after what was missing has come: as it stood then. It is no use.
+    pub fn file_again(&self, entity: &[u8; 16]) -> Result<Found<(File, Content)>, SparseError> {
+        if self.is_turned_away(VERSIONS) {
+            return Ok(Found::Missing(self.missing(entity, u64::MAX, self.profile.first)));
+        }
         let snapshot = self.replica.snapshot()?;
         let mut newest = None;
         let below = self.descend(&snapshot, entity, |event| {
-            if matches!(event.header.kind, body::FILE | body::FILE_REMOVED) {
+            if VERSIONS.contains(&event.header.kind) {
                 newest = Some(event.position);
             }
             Ok(newest.is_none())

@@ -5,10 +5,14 @@ use ipc::event::Clock;
 use super::{Sparse, SparseError, uses::Known};
 use crate::{
     Form, ReplicaError, Snapshot, body,
-    chum::{self, Author, Carried, Head, Id, Keep, Link, Parcel, Rule, Rules, Side, SideError, Span, Taken, When, failed},
+    chum::{
+        self, Author, Carried, Head, Id, Keep, Link, Parcel, Rule, Rules, Side, SideError, Span, Taken, When, failed,
+        limits::MAX_RULES,
+    },
     engine::{Reading, all},
     log,
     tables::Table,
+    write::Batch,
 };
 
 /// Kinds whose rules [`Sparse::titles`] needs: all that a message can list.
@@ -133,9 +137,22 @@ impl Side for Sparse {
         let asked = self.pending().asked.take();
         if let Some(from) = asked {
             self.issues().end_all();
-            return self.write(super::SMALL, |batch| batch.looked_at(from, heads)).map_err(own);
+            return self.write(super::SMALL, |batch| batch.looked_at(from, heads, false)).map_err(own);
         }
         self.pending().reached.extend(heads.iter().map(|head| (head.author, (head.sequence, head.id))));
+        Ok(())
+    }
+
+    /// After this nothing is uncertain any more of what was kept back before and is not now.
+    fn compared(&mut self, heads: &[Head]) -> Result<(), SideError> {
+        let now = self.kept_back_now();
+        let asked = self.pending().asked;
+        let (Some(from), true) = (asked, now != self.kept_back) else { return self.reached(heads) };
+        self.pending().asked = None;
+        self.issues().end_all();
+        let write = |batch: &mut Batch<'_>| batch.looked_at(from, heads, true).and_then(|()| batch.put_kept_back(&now));
+        self.write(super::SMALL, write).map_err(own)?;
+        self.kept_back = now;
         Ok(())
     }
 }
@@ -146,13 +163,17 @@ pub struct Titles<'s> {
 }
 
 impl Titles<'_> {
-    /// The rules of a session that brings only this: of what is changed last the newest, and erasures.
-    pub fn rules() -> Rules {
+    /// The rules of a session that brings only this: of what is changed last the newest, and erasures. Of the store's own
+    /// rules it keeps what they turn away, and those for kinds beyond the ones it names.
+    pub fn rules(own: &Rules) -> Rules {
         let rule = |kind: u16| match kind {
             body::TITLE => Rule { keep: Keep::LastWrite, ..Rule::default_of(kind) },
-            _ => Rule { when: When::OnDemand, ..Rule::default_of(kind) },
+            _ => Rule { when: When::OnDemand, ..own.of(kind) },
         };
-        Rules(KINDS.filter(|kind| !matches!(*kind, body::CONVERSATION | body::ERASE)).map(rule).collect())
+        let named = KINDS.filter(|kind| !matches!(*kind, body::CONVERSATION | body::ERASE)).map(rule);
+        let beyond = own.0.iter().copied().filter(|rule| !KINDS.contains(&rule.kind));
+        // Where there is no room for all of them, kinds that nobody has made yet make some.
+        Rules(beyond.chain(named).take(MAX_RULES).collect())
     }
 }
 

@@ -13,5 +13,6 @@ mod order;
 mod pins;
 mod reading;
 mod room;
+mod rules;
 mod upkeep;
 mod world;

@@ -229,7 +229,8 @@ pub(crate) fn shown(sparse: &Sparse, entity: &[u8; 16]) -> (Vec<[u8; 32]>, bool)
 
 /// A session that brings what everything is called.
 pub(crate) fn bring_titles(sparse: &mut Sparse, home: &mut Home) {
-    let settings = Settings { rules: Titles::rules(), live: false, ..Settings::window(archive().peer, vec![Span::ALL]) };
+    let settings =
+        Settings { rules: Titles::rules(sparse.rules()), live: false, ..Settings::window(archive().peer, vec![Span::ALL]) };
     let mut line = Line::new(end(settings), end(once()));
     line.run(&mut sparse.titles(), &mut home.side()).unwrap();
     assert!(line.is_finished());
