@@ -35,7 +35,7 @@ macro_rules! lines {
 lines! {
     0 common: Echo Source SetLevel;
     1 supervisor: Engage Opened Closed AllowPorts;
-    3 instance: ListRecent ReadRecent Give Standing Pin;
+    3 instance: ListRecent ReadRecent Give Standing Pin ListKinds;
     4 storage:
         CreateConversation AppendMessage ListConversations ReadConversation SetTitle Journal AppendTrace ListTraces
         PutAttachment GetAttachment WriteFile ReadFile ListFiles RemoveFile Follow Statistics BindAgent ReleaseAgent

@@ -22,6 +22,8 @@ pub const DATA_DIR: &str = "LAMOS_SUPERVISOR_DATA";
 pub const LOG_LEVEL: &str = "LAMOS_SUPERVISOR_LOG";
 /// See [`DATA_DIR`].
 pub const CACHE_PROFILE: &str = "LAMOS_SUPERVISOR_CACHE";
+/// See [`DATA_DIR`].
+pub const CACHE_RULES: &str = "LAMOS_SUPERVISOR_RULES";
 
 /// Runs a supervisor whose first connection is its standard input. It ends when nobody is attached any more.
 pub fn run() -> ExitCode {
@@ -29,6 +31,7 @@ pub fn run() -> ExitCode {
     // The command line has looked at it.
     let levels = env::var(LOG_LEVEL).ok().and_then(|text| text.parse().ok()).unwrap_or_default();
     let profile = env::var(CACHE_PROFILE).ok().and_then(|text| text.parse().ok()).unwrap_or_default();
+    let rules = env::var(CACHE_RULES).unwrap_or_default();
     // The terminal's signals are for the command line that started us; what it does not survive, we notice.
     let _ = rustix::process::setsid();
     // Whatever a process of ours might start and leave behind stays our descendant: the control socket knows those.
@@ -37,12 +40,12 @@ pub fn run() -> ExitCode {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return ExitCode::from(exit::OURS);
     };
-    let result = LocalSet::new().block_on(&runtime, supervise(data, levels, profile));
+    let result = LocalSet::new().block_on(&runtime, supervise(data, levels, profile, rules));
     runtime.shutdown_background();
     result
 }
 
-async fn supervise(data: Option<PathBuf>, levels: Levels, profile: CacheProfile) -> ExitCode {
+async fn supervise(data: Option<PathBuf>, levels: Levels, profile: CacheProfile, rules: String) -> ExitCode {
     let Ok(first) = take_first_connection() else { return ExitCode::from(exit::OURS) };
     let places = match Places::find(data) {
         Ok(places) => places,
@@ -54,7 +57,7 @@ async fn supervise(data: Option<PathBuf>, levels: Levels, profile: CacheProfile)
         Err(CannotBegin::Locked) => return ExitCode::from(exit::ELSEWHERE),
         Err(error) => return say(first, exit::DATA, &error.to_string()).await,
     };
-    tree.hold_in_cache(profile);
+    tree.hold_in_cache(profile, rules);
     tree.begin();
     tokio::task::spawn_local(tree.clone().keep_time());
     tokio::task::spawn_local(end_on_signals(tree.clone()));

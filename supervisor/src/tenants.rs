@@ -38,7 +38,7 @@ pub fn prepare(work: &Work, generation: u32, handed: Vec<OwnedFd>) -> Result<Pre
         Work::Courier { .. } => Prepared::Courier(Box::new(courier::prepare()?)),
         Work::Agent { conversation } => Prepared::Agent(agent::prepare(*conversation)),
         Work::Code => Prepared::Code(code::prepare()?),
-        Work::Ui { directory, profile } => Prepared::Ui(instance::prepare(directory, *profile)),
+        Work::Ui { directory, profile, rules } => Prepared::Ui(instance::prepare(directory, *profile, rules)?),
     })
 }
 

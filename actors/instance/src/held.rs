@@ -13,6 +13,7 @@ use std::{
 use ipc::{Code, Refusal, messages::start::CacheProfile};
 use replica::{
     Outbox, ReplicaError, Wall,
+    chum::Rules,
     sparse::{Ask, Left, Profile, Sparse, SparseError},
 };
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -47,6 +48,7 @@ impl Held {
         key: &[u8; 32],
         space: [u8; 16],
         profile: CacheProfile,
+        rules: &Rules,
     ) -> Result<(Held, Arc<Outbox>), Refusal> {
         let profile = match profile {
             CacheProfile::Standard => Profile::STANDARD,
@@ -63,7 +65,11 @@ impl Held {
         }
         // By itself and first: whatever is wrong with one of the two is not to cost the other.
         let outbox = Sparse::outbox_in(directory, key, space, &profile).map_err(|error| unusable(&error.to_string()))?;
-        let open = || Sparse::open_beside(Arc::clone(&outbox), directory, key, space, profile, Wall::system());
+        let open = || {
+            let mut sparse = Sparse::open_beside(Arc::clone(&outbox), directory, key, space, profile, Wall::system())?;
+            sparse.keep_to(rules.clone())?;
+            Ok(sparse)
+        };
         let opened = match open() {
             Err(SparseError::Store(ReplicaError::Damaged(_) | ReplicaError::Newer { .. } | ReplicaError::OtherSpace)) => {
                 tracing::warn!("the cache cannot be read; it is made anew from the archive");

@@ -3,7 +3,7 @@
 //! It opens at once, before the archive is up, and answers from what it holds while the archive is away, and says what is
 //! missing; while the archive is there, that is fetched. What it holds is a sparse store ([`held`]) that never takes more room
 //! on disk than its profile says. It keeps itself in step by CHUM over the hub ([`link`]), by itself, from the moment a space
-//! is open. What a person does becomes a command,
+//! is open, by the rules for kinds of events that it was started with. What a person does becomes a command,
 //! durable in an outbox before anybody is told that it was taken ([`carrier`]), done by the archive once however often it is
 //! sent.
 //!
@@ -38,6 +38,8 @@ use ipc::{
     },
     role::source,
 };
+use replica::chum::Rules;
+pub use replica::sparse::read_rules;
 use tokio::sync::Notify;
 
 use crate::{carrier::Carrier, fetches::Fetches, held::Held, link::Keeper, service::Service, standing::Standing};
@@ -49,18 +51,20 @@ const UPKEEP: Duration = Duration::from_secs(60 * 60);
 pub struct Prepared {
     directory: PathBuf,
     profile: CacheProfile,
+    rules: Rules,
 }
 
-/// Takes the directory of the open space's cache, and how much that may hold.
-pub fn prepare(directory: &[u8], profile: CacheProfile) -> Prepared {
-    Prepared { directory: PathBuf::from(OsStr::from_bytes(directory)), profile }
+/// Takes the directory of the open space's cache, how much that may hold, and the table of rules for kinds of events.
+pub fn prepare(directory: &[u8], profile: CacheProfile, rules: &str) -> Result<Prepared, Refusal> {
+    let rules = read_rules(rules).map_err(|error| unusable(&error.to_string()))?;
+    Ok(Prepared { directory: PathBuf::from(OsStr::from_bytes(directory)), profile, rules })
 }
 
 /// Opens the cache with the key that the key process releases, answers, and keeps in step with the archive.
 pub async fn start(prepared: Prepared, client: Client<source::Ui>, events: Events) -> Result<impl Future<Output = ()>, Refusal> {
     let CacheKey { key, space } = client.call(&ReleaseCacheKey).await?;
     let key = key.expose_array().map_err(|error| Refusal::internal(error.to_string()))?;
-    let (held, outbox) = Held::open(&prepared.directory, key, space, prepared.profile)?;
+    let (held, outbox) = Held::open(&prepared.directory, key, space, prepared.profile, &prepared.rules)?;
     let standing = Rc::new(Standing::default());
     let carrier = Carrier::start(outbox, client.clone(), Rc::clone(&standing));
     let (fetches, asks) = Fetches::new(Rc::clone(&standing));

@@ -1,16 +1,19 @@
 //! The methods as calls.
 
-use std::{future::Future, rc::Rc, time::Duration};
+use std::{collections::BTreeMap, future::Future, rc::Rc, time::Duration};
 
 use ipc::{
     Code, Refusal,
     endpoint::{Events, Incoming},
     messages::{
         common::Done,
-        instance::{Give, Given, ListRecent, Pin, ReadRecent, Recent, Request, Standing as StandingOf, Stands},
+        instance::{
+            Give, Given, KindHeld, Kinds, ListKinds, ListRecent, Pin, ReadRecent, Recent, Request, Standing as StandingOf, Stands,
+        },
         storage::Conversations,
     },
 };
+use replica::{chum::kind_name, sparse::Sparse};
 use tokio::time::Instant;
 
 use crate::{
@@ -26,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How often something is fetched for one page, at most: what came may show that there is more.
 const FETCHES: usize = 3;
+
+/// How many events are counted at a time.
+const COUNTED: usize = 4096;
 
 /// What an answer is made with.
 pub(crate) struct Service {
@@ -72,6 +78,10 @@ impl Service {
                 let reply = incoming.reply::<Pin>();
                 reply.finish(self.pin(request).await);
             }
+            Ok(Request::ListKinds(_)) => {
+                let reply = incoming.reply::<ListKinds>();
+                reply.finish(self.kinds().await);
+            }
             Err(refusal) => incoming.refuse(&refusal),
         }
     }
@@ -110,10 +120,22 @@ impl Service {
     }
 
     async fn pin(&self, Pin { id, pinned }: Pin) -> Result<Done, Refusal> {
-        let set = move |sparse: &mut replica::sparse::Sparse| if pinned { sparse.pin(&id.0) } else { sparse.unpin(&id.0) };
+        let set = move |sparse: &mut Sparse| if pinned { sparse.pin(&id.0) } else { sparse.unpin(&id.0) };
         self.held.ask(set).await?;
         self.fetches.plan_anew();
         Ok(Done)
+    }
+
+    /// Counts what is held by kind, some of it at a time: others may read in between.
+    async fn kinds(&self) -> Result<Kinds, Refusal> {
+        let (mut sizes, mut after) = (BTreeMap::new(), Some(0));
+        while let Some(from) = after {
+            let step = move |sparse: &mut Sparse| sparse.add_up(from, COUNTED, &mut sizes).map(|last| (sizes, last));
+            (sizes, after) = self.held.ask(step).await?;
+        }
+        let name = |kind| kind_name(kind).unwrap_or_default().to_owned();
+        let kinds = sizes.into_iter().map(|(kind, size)| KindHeld { kind, name: name(kind), events: size.events }).collect();
+        Ok(Kinds { rules: self.held.ask(|sparse| Ok(sparse.rules().to_string())).await?, kinds })
     }
 
     async fn stands(&self) -> Result<Stands, Refusal> {

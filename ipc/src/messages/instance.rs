@@ -18,6 +18,7 @@ crate::service! {
         3 Give -> Given;
         4 Standing -> Stands;
         5 Pin -> Done;
+        6 ListKinds -> Kinds;
     }
 }
 
@@ -111,6 +112,30 @@ pub struct Stands {
     pub reads: Reads,
     /// Counted since this process began.
     pub counted: Counted,
+}
+
+/// Which rules hold for kinds of events, and how many events of each kind are held? All of them are counted for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ListKinds;
+
+/// What is held, by kind.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Kinds {
+    /// The rules in force, a line each; empty if every kind comes by itself.
+    pub rules: String,
+    /// Every kind of which anything is held, by number.
+    pub kinds: Vec<KindHeld>,
+}
+
+/// How much of a kind is held.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct KindHeld {
+    /// Its number.
+    pub kind: u16,
+    /// What it is called in a table of rules; empty if it has no name there.
+    pub name: String,
+    /// Events.
+    pub events: u64,
 }
 
 /// Whether the two speak with each other.

@@ -126,6 +126,8 @@ pub enum Work {
         directory: Vec<u8>,
         /// How much it may hold.
         profile: CacheProfile,
+        /// Which kinds of events come by themselves and how: a table as `actors/replica/src/chum/rules.rs` reads it.
+        rules: String,
     },
 }
 

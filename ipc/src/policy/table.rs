@@ -90,6 +90,7 @@ policy! {
     Cli     -> instance::Give:                  MIB,                  4,     500,      30,  NONE;
     Cli     -> instance::Standing:              KIB,                  2,     500,      30,  NONE;
     Cli     -> instance::Pin:                   KIB,                  2,      50,      30,  NONE;
+    Cli     -> instance::ListKinds:             KIB,                  2,      50,      30,  NONE;
 
     Ui      -> supervisor::Engage:              KIB,                 16,      50,      15,  NONE;
     Ui      -> crypto::Unlock:                  16 * KIB,             1,       2,      60,  NONE;

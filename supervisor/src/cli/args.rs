@@ -2,6 +2,7 @@
 
 mod keep;
 mod place;
+mod rules;
 mod tend;
 mod vol;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipc::messages::start::CacheProfile;
 pub use keep::{Backup, BackupAction, EraseArgs, ExportArgs, Restore, VerifyArgs};
 pub use place::{PlaceAction, PlaceArgs};
+use rules::InstanceRules;
 pub use tend::{Flight, Log, Tail};
 pub use vol::{Layers, ObjectsArgs, Vol, VolAction};
 
@@ -48,6 +50,11 @@ pub struct Common {
     /// How much the window's cache holds, from when nothing runs yet: `standard` (a month, 500 MB) or `small` (a week, 50 MB)
     #[arg(long, global = true, value_name = "PROFILE", env = "LAMOS_INSTANCE_PROFILE", default_value_t)]
     pub instance_profile: CacheProfile,
+
+    /// Which kinds of events the window's cache has by itself, from when nothing runs yet: a table of rules, a line for each
+    /// kind, as in `file on-demand` and `file-removed on-demand`; what has no line comes by itself
+    #[arg(long, global = true, value_name = "FILE", env = "LAMOS_INSTANCE_RULES", value_parser = rules::parser())]
+    pub instance_rules: Option<InstanceRules>,
 
     /// Sign in under this name; without it the public demo space is used
     #[arg(long, short, global = true, value_name = "NAME", env = "LAMOS_USER")]

@@ -11,7 +11,7 @@ use ipc::{
     id::{CommandId, ConversationId, MessageId, TurnId},
     messages::{
         chat::{Author, Message, Part, Status},
-        instance::{Counted, Give, Held, Link, ListRecent, Pin, ReadRecent, Standing, Stands},
+        instance::{Counted, Give, Held, KindHeld, Kinds, Link, ListKinds, ListRecent, Pin, ReadRecent, Standing, Stands},
         storage::{Act, Conversation, CreateConversation, MAX_PAGE, SetTitle},
     },
 };
@@ -269,6 +269,14 @@ pub fn pinned(held: &Held) -> String {
     }
 }
 
+fn kind_text(kind: &KindHeld) -> String {
+    if kind.name.is_empty() { format!("of kind {}", kind.kind) } else { line(&kind.name) }
+}
+
+fn kind_json(kind: &KindHeld) -> Value {
+    json!({ "kind": kind.kind, "name": kind.name, "events": kind.events })
+}
+
 async fn status(session: &Session, as_json: bool) -> Outcome {
     let Stands { link, trouble, held, outbox, reads, counted } = session.client.call(&Standing).await?;
     let link = match link {
@@ -277,6 +285,7 @@ async fn status(session: &Session, as_json: bool) -> Outcome {
         Link::CatchingUp => "catching up",
         Link::Live => "live",
     };
+    let Kinds { rules, kinds } = session.client.call(&ListKinds).await?;
     let Counted { sessions, rounds, bytes_in, bytes_out, taken, done, refused } = counted;
     if as_json {
         return Ok(words::json(&json!({
@@ -288,6 +297,8 @@ async fn status(session: &Session, as_json: bool) -> Outcome {
                 "bytes": held.bytes,
                 "limit": held.limit, "used": held.used, "capacity": held.capacity,
             },
+            "rules": rules.lines().collect::<Vec<_>>(),
+            "kinds": kinds.iter().map(kind_json).collect::<Vec<_>>(),
             "reads": { "pages": reads.pages, "whole": reads.whole },
             "outbox": { "commands": outbox.commands, "bytes": outbox.bytes, "capacity": outbox.capacity },
             "counted": {
@@ -318,6 +329,20 @@ async fn status(session: &Session, as_json: bool) -> Outcome {
                 words::bytes(held.used),
                 words::bytes(held.capacity)
             ),
+        ),
+        row(
+            "kinds",
+            match &kinds[..] {
+                [] => "none".to_owned(),
+                kinds => kinds.iter().map(|kind| format!("{} {}", kind.events, kind_text(kind))).collect::<Vec<_>>().join(", "),
+            },
+        ),
+        row(
+            "rules",
+            match &rules[..] {
+                "" => "none; every kind comes by itself".to_owned(),
+                rules => rules.lines().map(line).collect::<Vec<_>>().join(", "),
+            },
         ),
         row("read", format!("{} pages, {} of them held", reads.pages, reads.whole)),
         row(

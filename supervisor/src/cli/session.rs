@@ -186,6 +186,7 @@ fn start(common: &Common, serves: bool) -> Result<Option<(UnixStream, Child)>, F
         .envs(std::env::vars_os().filter(|(name, _)| PASSED.iter().any(|passed| name == passed)))
         .env(supervise::LOG_LEVEL, common.log.to_string())
         .env(supervise::CACHE_PROFILE, common.instance_profile.to_string())
+        .env(supervise::CACHE_RULES, common.instance_rules.as_ref().map_or("", |rules| &rules.0))
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(Stdio::null())
         .stderr(Stdio::null());

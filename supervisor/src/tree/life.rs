@@ -469,9 +469,10 @@ impl Tree {
 }
 
 impl Tree {
-    /// The window's cache holds so much from when it starts next.
-    pub fn hold_in_cache(&self, profile: CacheProfile) {
-        self.lock().profile = profile;
+    /// The window's cache holds so much from when it starts next, and has kinds of events by these rules.
+    pub fn hold_in_cache(&self, profile: CacheProfile, rules: String) {
+        let mut all = self.lock();
+        (all.profile, all.rules) = (profile, rules);
     }
 }
 
@@ -493,7 +494,7 @@ impl super::Everything {
             }
             Role::Ui => {
                 let directory = self.cache()?.as_os_str().as_bytes().to_vec();
-                Some(Work::Ui { directory, profile: self.profile })
+                Some(Work::Ui { directory, profile: self.profile, rules: self.rules.clone() })
             }
             _ => None,
         }

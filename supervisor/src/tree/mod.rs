@@ -125,6 +125,8 @@ pub(crate) struct Everything {
     ports: BTreeMap<Role, BTreeSet<u16>>,
     /// How much the window's cache may hold.
     profile: CacheProfile,
+    /// Which kinds of events it has by itself, as the command line has read it.
+    rules: String,
     conversations: HashMap<ConversationId, service::Conversation>,
     engaging: HashMap<Instance, service::Engaging>,
     own_calls: HashMap<CallId, Instance>,
@@ -192,6 +194,7 @@ impl Tree {
                 space: None,
                 ports: BTreeMap::new(),
                 profile: CacheProfile::default(),
+                rules: String::new(),
                 conversations: HashMap::new(),
                 engaging: HashMap::new(),
                 own_calls: HashMap::new(),
