@@ -123,9 +123,9 @@ impl Sparse {
             }
             Ok(())
         };
-        match self.write(SMALL + ROW * entities.len() as u64, &work) {
+        match self.write(SMALL + ROW * entities.len() as u64, work) {
             // What can make room is not refused for want of it: so little finds its place in what is kept free.
-            Err(SparseError::Full { .. }) => Ok(self.write_pending(&work)?),
+            Err(SparseError::Full { .. }) => Ok(self.write_pending(work)?),
             done => done,
         }
     }
