@@ -34,7 +34,7 @@ const SELDOM: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 pub(crate) const SHOWN: usize = 4096;
 
 /// Bytes of those: more than an outbox of the largest profile has room for.
-const SHOWN_BYTES: usize = 8 << 20;
+pub(crate) const SHOWN_BYTES: usize = 8 << 20;
 
 /// What waits for the archive.
 pub(crate) struct Carrier {

@@ -11,16 +11,33 @@ use ipc::messages::{
 };
 use replica::chum::Tally;
 
-/// Acts that are done and whose events have not come yet, that are remembered.
-const DONE: usize = 256;
+use crate::carrier::{SHOWN, SHOWN_BYTES};
+
+/// What is remembered of what is done and has not come: as much as an outbox shows of what waits, for all of that may be done
+/// before the first of it comes. What is forgotten before it came is shown by its place in the store alone.
+const DONE: (usize, usize) = (SHOWN, SHOWN_BYTES);
+
+/// What the archive has done, by the event that says so, until that has come.
+#[derive(Default)]
+struct Done {
+    acts: VecDeque<([u8; 32], Act)>,
+    bytes: usize,
+}
+
+/// Bytes of what was said in it.
+fn weight(act: &Act) -> usize {
+    match act {
+        Act::Say(message) => message.text().len(),
+        Act::Begin(_) | Act::Rename(_) => 0,
+    }
+}
 
 /// See the module.
 pub(crate) struct Standing {
     link: Cell<Link>,
     trouble: RefCell<[Option<String>; 2]>,
     counted: Cell<Counted>,
-    /// What the archive has done, by the event that says so, until that has come.
-    done: RefCell<VecDeque<([u8; 32], Act)>>,
+    done: RefCell<Done>,
 }
 
 impl Default for Standing {
@@ -84,21 +101,26 @@ impl Standing {
     /// The archive has done this, and the event that says so is on its way.
     pub(crate) fn did(&self, event: [u8; 32], act: Act) {
         let mut done = self.done.borrow_mut();
-        if done.len() == DONE {
-            done.pop_front();
+        let (most, most_bytes) = DONE;
+        done.bytes += weight(&act);
+        done.acts.push_back((event, act));
+        while done.acts.len() > most || done.bytes > most_bytes && done.acts.len() > 1 {
+            let Some((_, gone)) = done.acts.pop_front() else { break };
+            done.bytes -= weight(&gone);
         }
-        done.push_back((event, act));
     }
 
     /// What is done, oldest first, unless it is known to have come.
     pub(crate) fn on_their_way(&self) -> Vec<([u8; 32], Act)> {
-        self.done.borrow().iter().cloned().collect()
+        self.done.borrow().acts.iter().cloned().collect()
     }
 
     /// These have come.
     pub(crate) fn came(&self, events: &[[u8; 32]]) {
         if !events.is_empty() {
-            self.done.borrow_mut().retain(|(event, _)| !events.contains(event));
+            let mut done = self.done.borrow_mut();
+            done.acts.retain(|(event, _)| !events.contains(event));
+            done.bytes = done.acts.iter().map(|(_, act)| weight(act)).sum();
         }
     }
 }
