@@ -125,6 +125,8 @@ pub(crate) fn counts(sparse: &Sparse) -> Result<(Counts, Reads), Refusal> {
 /// What is not held yet, and what of that which was done is.
 fn over(sparse: &Sparse, acts: Acts) -> Result<(Overlay, Vec<[u8; 32]>), SparseError> {
     let (mut left, mut came) = (Vec::new(), Vec::new());
+    // What is done waits until its end is written down, and is both meanwhile: it is taken once.
+    let mut held: HashSet<[u8; 16]> = acts.done.iter().filter_map(|(_, act)| said(act)).collect();
     for (event, act) in acts.done {
         if sparse.has_come(&event)? {
             came.push(event);
@@ -135,20 +137,30 @@ fn over(sparse: &Sparse, acts: Acts) -> Result<(Overlay, Vec<[u8; 32]>), SparseE
     // The archive may have done it and died before it said so.
     let mut waiting: HashMap<[u8; 16], HashSet<[u8; 16]>> = HashMap::new();
     for act in &acts.waiting {
-        if let Act::Say(message) = act {
+        if let Act::Say(message) = act
+            && !held.contains(&message.id.0)
+        {
             waiting.entry(message.conversation.0).or_default().insert(message.id.0);
         }
     }
-    let mut held = HashSet::new();
     for (conversation, ids) in waiting {
         let mut others = 0;
         sparse.newest_said(&conversation, |id, _| {
-            others = if ids.contains(&id) && held.insert(id) { 0 } else { others + 1 };
+            others = if ids.contains(&id) { 0 } else { others + 1 };
+            held.extend(ids.get(&id));
             others < LOOKED_AT
         })?;
     }
-    left.extend(acts.waiting.into_iter().filter(|act| !matches!(act, Act::Say(message) if held.contains(&message.id.0))));
+    left.extend(acts.waiting.into_iter().filter(|act| said(act).is_none_or(|id| !held.contains(&id))));
     Ok((Overlay(left), came))
+}
+
+/// The message that an act says.
+fn said(act: &Act) -> Option<[u8; 16]> {
+    match act {
+        Act::Say(message) => Some(message.id.0),
+        Act::Begin(_) | Act::Rename(_) => None,
+    }
 }
 
 fn limited(limit: u16) -> usize {
