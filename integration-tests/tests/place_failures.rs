@@ -151,7 +151,8 @@ fn what_passes_is_tried_again_and_says_why() {
     let child = call(&home, &["place", "push"], &at, &[]).start();
     // Each attempt asks several times, so after so many there were two at least.
     until(Duration::from_secs(120), "it tries again", || server.asked().len() >= before + 15);
-    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT).unwrap();
+    // Not SIGINT, which whoever runs the tests may have it ignore.
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
     let said = finish(child, Duration::from_secs(60), "place push").err;
     assert_eq!(said.matches("status 500").count(), 1, "{said}");
     assert!(said.contains("1 change is not there yet") && said.contains(&address) && said.contains("tried again"), "{said}");
