@@ -1,7 +1,7 @@
 //! What lies in a folder.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -23,11 +23,11 @@ pub fn below(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The same with what is in each.
+/// The same with what is in each. What is gone before it is read, as what is written beside its place is, was not there.
 pub fn read_below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let read = |path: PathBuf| {
-        let bytes = fs::read(&path).unwrap();
-        (path, bytes)
+    let read = |path: PathBuf| match fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        read => Some((path, read.unwrap())),
     };
-    below(folder).into_iter().map(read).collect()
+    below(folder).into_iter().filter_map(read).collect()
 }
