@@ -7,8 +7,8 @@ use reqwest::{Method, Response, StatusCode, Url};
 
 use crate::http::{Http, page};
 
-/// Longest list that is read, in bytes: a folder of WebDAV comes whole.
-const MAX_LIST: usize = 1 << 30;
+/// Longest list that is read, in bytes: a folder of WebDAV comes whole, and is in memory as the largest value is.
+const MAX_LIST: usize = 256 << 20;
 
 /// The protocol of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
