@@ -367,13 +367,18 @@ impl Sparse {
     /// Lets go until no more than `target` bytes are in use, or nothing is left that may leave.
     fn evict_to(&mut self, target: u64, before: Option<u64>) -> Result<Left, SparseError> {
         let mut total = Left::default();
-        let beyond = if before.is_none() { self.pinned_beyond()? } else { 0 };
+        // It costs a look at all that is pinned, and only where something has to leave.
+        let mut beyond = None;
         let mut events = AT_ONCE;
         loop {
             let used = self.used()?;
             if used <= target {
                 break;
             }
+            let beyond = match beyond {
+                Some(beyond) => beyond,
+                None => *beyond.insert(if before.is_none() { self.pinned_beyond()? } else { 0 }),
+            };
             let pinned = beyond.saturating_sub(total.pinned);
             let order = Order { pinned, ..self.order(events, used - target, before) };
             let mut whose = Vec::new();
