@@ -251,7 +251,8 @@ impl Service {
                 read::<wire::Measure>(incoming, inspect::measure(replica, names, &self.directory)).await;
             }
             Ok(Request::Erase(request)) => {
-                self.write::<wire::Erase>(incoming, erase::erase(replica, writer, journals, &self.memory, who.0, request)).await;
+                let known = (&self.memory, names);
+                self.write::<wire::Erase>(incoming, erase::erase(replica, writer, journals, known, who.0, request)).await;
             }
             Ok(Request::VerifyAll(_)) => {
                 let reply = incoming.reply::<wire::VerifyAll>();

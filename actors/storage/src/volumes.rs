@@ -4,6 +4,7 @@ pub(crate) mod branches;
 pub(crate) mod commit;
 mod glob;
 pub(crate) mod history;
+pub(crate) mod moved;
 pub(crate) mod names;
 mod path;
 mod rights;

@@ -30,7 +30,7 @@ pub enum EraseWhat {
 }
 
 /// It is erased.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Erased {
     /// Events that said something and say nothing now.
     pub events: u64,
@@ -41,6 +41,8 @@ pub struct Erased {
     /// Something else is damaged that may name the same large content, so that all of it stays, sealed, until that is put
     /// right.
     pub chunks_stay: bool,
+    /// Paths that the file was moved away from, 32 at most: what it was there is in their histories still.
+    pub earlier_names: Vec<String>,
 }
 
 /// Look at everything: every id, signature, place in a chain, key, seal and digest, every view, every chunk.

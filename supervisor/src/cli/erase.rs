@@ -1,14 +1,8 @@
 //! `erase`: conversations and files, for good.
 
-use std::{
-    collections::BTreeSet,
-    io::{self, IsTerminal as _},
-};
+use std::io::{self, IsTerminal as _};
 
-use ipc::{
-    Code,
-    messages::storage::{Erase, EraseWhat, Erased, File, ListRemoved, ListVersions, MAX_PAGE, Version},
-};
+use ipc::messages::storage::{Erase, EraseWhat, Erased};
 use serde_json::{Value, json};
 
 use super::{
@@ -52,13 +46,9 @@ pub async fn erase(session: &Session, common: &Common, args: EraseArgs) -> Outco
 async fn erase_each(session: &Session, common: &Common, found: Vec<(String, EraseWhat)>, report: &mut Vec<Value>) -> Outcome {
     for (name, what) in found {
         let mut waiting = Waiting::begin(&format!("erasing {}", line(&name)));
-        let before = match &what {
-            EraseWhat::File(path) => names_before(session, path).await?,
-            EraseWhat::Conversation(_) => Vec::new(),
-        };
         let erased = session.client.call(&Erase { what }).await;
         waiting.end();
-        let Erased { events, damaged, chunks, chunks_stay } = erased?;
+        let Erased { events, damaged, chunks, chunks_stay, earlier_names } = erased?;
         if !common.json {
             let event = if events == 1 { "entry says" } else { "entries say" };
             let large = if chunks == 0 { String::new() } else { format!(", and {chunks} chunks of large content are gone") };
@@ -75,8 +65,8 @@ async fn erase_each(session: &Session, common: &Common, found: Vec<(String, Eras
                 );
             }
         }
-        if !before.is_empty() && !common.json {
-            let names: Vec<String> = before.iter().map(|name| line(name)).collect();
+        if !earlier_names.is_empty() && !common.json {
+            let names: Vec<String> = earlier_names.iter().map(|name| line(name)).collect();
             tell(&format!(
                 "It was moved here. What it was under its earlier name is still there, in the history of {}; erase that too if \
                  it is to be gone.",
@@ -85,60 +75,10 @@ async fn erase_each(session: &Session, common: &Common, found: Vec<(String, Eras
         }
         report.push(json!({
             "erased": name, "events": events, "damaged": damaged, "chunks": chunks, "chunks_stay": chunks_stay,
-            "earlier_names": before,
+            "earlier_names": earlier_names,
         }));
     }
     Ok(())
-}
-
-/// The paths that a file was moved away from: they were removed in the commit that wrote it. A path that was used again is not
-/// among them.
-async fn names_before(session: &Session, path: &str) -> Result<Vec<String>, Failure> {
-    let mut commits = BTreeSet::new();
-    let mut request = ListVersions { path: path.to_owned(), before: None, limit: MAX_PAGE };
-    loop {
-        let versions = match session.client.call(&request).await {
-            Ok(versions) => versions,
-            // Whoever erases it says what there is to say of that, and a damaged one is erased too.
-            Err(refusal) if matches!(refusal.code, Code::NotFound | Code::ArchiveDamaged) => return Ok(Vec::new()),
-            Err(refusal) => return Err(refusal.into()),
-        };
-        commits.extend(versions.items.iter().filter_map(|version| version.commit));
-        match versions.next {
-            Some(next) => request.before = Some(next),
-            None => break,
-        }
-    }
-    let mut names = Vec::new();
-    if commits.is_empty() {
-        return Ok(names);
-    }
-    for volume in ["user/", "team/", "project/"] {
-        let mut request = ListRemoved { prefix: volume.to_owned(), after: String::new(), limit: MAX_PAGE };
-        loop {
-            let removed = session.client.call(&request).await?;
-            for File { path: earlier, .. } in removed.items.iter().filter(|file| file.path != path) {
-                let newest = newest_of(session, earlier).await?;
-                if newest.and_then(|version| version.commit).is_some_and(|commit| commits.contains(&commit)) {
-                    names.push(earlier.clone());
-                }
-            }
-            match removed.items.last() {
-                Some(last) if removed.more => request.after.clone_from(&last.path),
-                _ => break,
-            }
-        }
-    }
-    Ok(names)
-}
-
-/// The newest version of a file; nothing of one that is damaged or was erased.
-async fn newest_of(session: &Session, path: &str) -> Result<Option<Version>, Failure> {
-    match session.client.call(&ListVersions { path: path.to_owned(), before: None, limit: 1 }).await {
-        Ok(versions) => Ok(versions.items.into_iter().next()),
-        Err(refusal) if matches!(refusal.code, Code::NotFound | Code::ArchiveDamaged) => Ok(None),
-        Err(refusal) => Err(refusal.into()),
-    }
 }
 
 fn confirm(found: &[(String, EraseWhat)]) -> Outcome {

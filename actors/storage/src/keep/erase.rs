@@ -25,7 +25,7 @@ use crate::{
     errors::{ours, refusal},
     journal::{Finish, Journals, Recover, Speaking},
     memory::Memory,
-    volumes,
+    volumes::{self, moved, names::Names},
     writer::WriterHandle,
 };
 
@@ -37,7 +37,7 @@ pub(crate) async fn erase(
     replica: &Replica,
     writer: &WriterHandle,
     journals: &Addr<Journals>,
-    memory: &Memory,
+    (memory, names): (&Memory, &Names),
     role: Role,
     request: Erase,
 ) -> Result<Erased, Refusal> {
@@ -58,6 +58,10 @@ pub(crate) async fn erase(
         drafts.push(Draft::erase_entity(remembered, None));
         entities.push(remembered);
     }
+    let earlier_names = match request.what {
+        EraseWhat::File(_) => moved::earlier_names(replica, names, entity).await?,
+        EraseWhat::Conversation(_) => Vec::new(),
+    };
     let (events, damaged) =
         replica.snapshot().and_then(|snapshot| count(&snapshot, &entities)).map_err(|error| refusal(&error))?;
     let clearing = memory.clearing();
@@ -75,7 +79,7 @@ pub(crate) async fn erase(
     };
     clearing.overwrite(writer, if chunks_stay { Mark::Stays } else { Mark::Goes });
     tracing::info!(events, damaged, chunks, chunks_stay, "erased");
-    Ok(Erased { events, damaged, chunks, chunks_stay })
+    Ok(Erased { events, damaged, chunks, chunks_stay, earlier_names })
 }
 
 /// How many events of these things say something, and how many of those cannot be read.
