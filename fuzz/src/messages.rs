@@ -43,7 +43,7 @@ lines! {
         FindObjects ShowObject ListHeads Measure Sync Carry Erase VerifyAll FindBackup BeginBackup NextPack EndBackup
         OpenPoint TakePack EndRestore Export ListMemory QueryMemory ShowMemory RunMemory MakeBranch ListBranches
         CompareBranch MergeBranch EndBranch Rebuild ListReferences;
-    5 crypto: Unlock Deploy Lock KeyStatus ReleaseStoreKey SignEvents Lend ReleaseApiKey ReleaseCacheKey UnlockAnew;
+    5 crypto: Unlock Deploy Lock KeyStatus ReleaseStoreKey SignEvents Lend ReleaseApiKey ReleaseCacheKey ShowIdentity UnlockAnew;
     6 llm: Complete ListModels;
     7 agent: Take ListSkills ShowSkill CheckSkill;
     8 code: Run;

@@ -30,7 +30,7 @@ const KNOWS: &[(&str, &[&str])] = &[
     ("system-skills", &[]),
     ("storage", &["backends", "ipc", "replica", "system-skills"]),
     ("credentials", &[]),
-    ("crypto", &["ipc"]),
+    ("crypto", &["credentials", "ipc"]),
     ("instance", &["ipc", "replica"]),
     ("outbound", &["ipc"]),
     ("llm", &["ipc", "outbound"]),

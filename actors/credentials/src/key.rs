@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use ed25519_dalek::{Signature, VerifyingKey};
+use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
 
 use crate::error::{Kind, Refused, Result, refuse, short};
 
@@ -30,6 +30,11 @@ impl PublicKey {
             return refuse(Kind::BadKey, "the key is not in canonical form");
         }
         Ok(PublicKey(key))
+    }
+
+    /// The public half of a key that signs, which is never weak: its scalar is a multiple of the cofactor and not zero.
+    pub fn of_signer(key: &SigningKey) -> PublicKey {
+        PublicKey(key.verifying_key())
     }
 
     /// The 32 bytes of the key.

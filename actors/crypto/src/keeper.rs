@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, AsyncContext as _, Context, Handler, Message};
 use ipc::{
     Code, Instance, Refusal, Role,
-    messages::crypto::{ApiKey, CacheKey, KeyState, Lend, StoreKey},
+    messages::crypto::{ApiKey, CacheKey, Identity, KeyState, Lend, StoreKey},
 };
 use zeroize::Zeroizing;
 
@@ -138,6 +138,11 @@ pub(crate) struct Release;
 #[derive(Message)]
 #[rtype(result = "Result<CacheKey, Refusal>")]
 pub(crate) struct ReleaseCache;
+
+/// Who is this?
+#[derive(Message)]
+#[rtype(result = "Result<Identity, Refusal>")]
+pub(crate) struct Who;
 
 /// Sign events.
 #[derive(Message)]
@@ -287,6 +292,14 @@ impl Handler<ReleaseCache> for Keeper {
 
     fn handle(&mut self, _: ReleaseCache, _: &mut Context<Self>) -> Self::Result {
         self.space().map(Space::cache_key)
+    }
+}
+
+impl Handler<Who> for Keeper {
+    type Result = Result<Identity, Refusal>;
+
+    fn handle(&mut self, _: Who, _: &mut Context<Self>) -> Self::Result {
+        self.space().map(Space::identity)
     }
 }
 

@@ -13,6 +13,7 @@ mod keeper;
 mod leases;
 mod locked;
 mod pending;
+mod person;
 mod scratch;
 mod service;
 mod slots;

@@ -10,8 +10,8 @@ use ipc::{
     messages::{
         common::Done,
         crypto::{
-            Deploy, KeyStatus, Lease, Lend, Lock, ReleaseApiKey, ReleaseCacheKey, ReleaseStoreKey, Request, SignEvents,
-            Signatures, Unlock, UnlockAnew, Unlocked,
+            Deploy, KeyStatus, Lease, Lend, Lock, ReleaseApiKey, ReleaseCacheKey, ReleaseStoreKey, Request, ShowIdentity,
+            SignEvents, Signatures, Unlock, UnlockAnew, Unlocked,
         },
         supervisor::{Closed, Opened},
     },
@@ -22,7 +22,7 @@ use tokio::sync::Mutex;
 use crate::{
     derive::{Derive, Deriver},
     keeper::{
-        Confirm, Forget, Keeper, LendKey, Look, MayTry, Opening, Pair, Release, ReleaseCache, ReleaseKey, Sign, Try, TryAnew,
+        Confirm, Forget, Keeper, LendKey, Look, MayTry, Opening, Pair, Release, ReleaseCache, ReleaseKey, Sign, Try, TryAnew, Who,
     },
 };
 
@@ -87,6 +87,10 @@ impl Service {
             Ok(Request::ReleaseCacheKey(_)) => {
                 let reply: Reply<ReleaseCacheKey> = incoming.reply();
                 reply.finish(self.keeper.send(ReleaseCache).await.map_err(gone).flatten());
+            }
+            Ok(Request::ShowIdentity(_)) => {
+                let reply: Reply<ShowIdentity> = incoming.reply();
+                reply.finish(self.keeper.send(Who).await.map_err(gone).flatten());
             }
             Ok(Request::SignEvents(sign)) => {
                 let reply: Reply<SignEvents> = incoming.reply();

@@ -4,23 +4,30 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use ipc::{
     Code, Refusal,
     event::{EventHeader, SIGNING_TAG},
-    messages::crypto::{CacheKey, StoreKey},
+    messages::crypto::{CacheKey, Identity, StoreKey},
     secret::Secret,
 };
 use zeroize::Zeroizing;
 
-use crate::{derive::expand, slots::Keys};
+use crate::{derive::expand, person::Person, slots::Keys};
 
 /// A space that is open. Dropping it forgets its keys.
 pub(crate) struct Space {
     keys: Keys,
     device: SigningKey,
+    person: Person,
 }
 
 impl Space {
     pub(crate) fn open(keys: Keys) -> Space {
         let device = SigningKey::from_bytes(keys.seed());
-        Space { keys, device }
+        let person = Person::of(keys.master());
+        Space { keys, device, person }
+    }
+
+    /// The public keys.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity { person: self.person.public(), device: self.device.verifying_key().to_bytes() }
     }
 
     /// It is the public demo space.
@@ -42,7 +49,8 @@ impl Space {
     /// The one key the archive works with.
     pub(crate) fn store_key(&self) -> StoreKey {
         let key = expand(self.keys.master(), "lamos/v1/store");
-        StoreKey { key: Secret::new(key.to_vec()), space: self.keys.space, device: self.device.verifying_key().to_bytes() }
+        let Identity { person, device } = self.identity();
+        StoreKey { key: Secret::new(key.to_vec()), space: self.keys.space, device, person }
     }
 
     /// The one key the window's cache works with. Neither of the two opens what the other has sealed.

@@ -17,6 +17,7 @@ crate::service! {
         7 Lend -> Lease (sensitive);
         8 ReleaseApiKey -> ApiKey (sensitive);
         9 ReleaseCacheKey -> CacheKey (sensitive);
+        10 ShowIdentity -> Identity;
         20 UnlockAnew -> Unlocked (sensitive);
     }
 }
@@ -89,6 +90,21 @@ pub struct StoreKey {
     /// The space.
     pub space: [u8; 16],
     /// The public key of this device, the author of its events.
+    pub device: [u8; 32],
+    /// The public key of the person, which every device of the space has: the issuer of memberships.
+    pub person: [u8; 32],
+}
+
+/// Who is this? Public keys alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ShowIdentity;
+
+/// The public keys of the open space, as Ed25519; written as `did:key` they are the names under which others know them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Identity {
+    /// The person's: the same on every device of the space.
+    pub person: [u8; 32],
+    /// This device's.
     pub device: [u8; 32],
 }
 

@@ -25,6 +25,7 @@ policy! {
     Cli     -> crypto::UnlockAnew:              16 * KIB,             1,       2,      60,  NONE;
     Cli     -> crypto::Lock:                    KIB,                  1,       5,      15,  NONE;
     Cli     -> crypto::KeyStatus:               KIB,                  2,      50,       5,  NONE;
+    Cli     -> crypto::ShowIdentity:            KIB,                  2,      50,       5,  NONE;
     Cli     -> crypto::Lend:                    16 * KIB,             4,      10,       5,  NONE;
     Cli     -> llm::ListModels:                 KIB,                  2,      10,      60,  NONE;
     Cli     -> storage::ListConversations:      KIB,                  4,     500,      30,  PRIVATE;
@@ -97,6 +98,7 @@ policy! {
     Ui      -> crypto::Deploy:                  16 * KIB,             1,       2,      60,  NONE;
     Ui      -> crypto::Lock:                    KIB,                  1,       5,      15,  NONE;
     Ui      -> crypto::KeyStatus:               KIB,                  2,      50,       5,  NONE;
+    Ui      -> crypto::ShowIdentity:            KIB,                  2,      50,       5,  NONE;
     Ui      -> storage::ListConversations:      KIB,                  4,     200,      30,  PRIVATE;
     Ui      -> storage::ReadConversation:       KIB,                  8,     200,      30,  PRIVATE;
     Ui      -> storage::SetTitle:               4 * KIB,              4,      50,      30,  NONE;
