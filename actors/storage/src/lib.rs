@@ -64,7 +64,7 @@ pub async fn start(
     client: Client<source::Storage>,
     events: Events,
 ) -> Result<impl Future<Output = ()>, Refusal> {
-    let StoreKey { key, space, device } = client.call(&ReleaseStoreKey).await?;
+    let StoreKey { key, space, device, .. } = client.call(&ReleaseStoreKey).await?;
     let key = key.expose_array().map_err(|error| Refusal::internal(error.to_string()))?;
     let keys = StoreKeys::new(key, space, device);
     let replica = Replica::open(&prepared.directory, keys).map_err(|error| errors::cannot_open(&error, &prepared.directory))?;
