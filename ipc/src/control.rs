@@ -103,6 +103,10 @@ pub struct Attach {
     pub program: String,
     /// It keeps the tree up for others.
     pub serves: bool,
+    /// Of one that serves: for how many seconds nobody has to ask for anything until the open space is locked; 0 for never. Ten
+    /// minutes if it does not say.
+    #[serde(default)]
+    pub lock_after: Option<u64>,
 }
 
 impl Attach {

@@ -30,12 +30,21 @@ pub(crate) struct Keeper {
     pending: Waiting,
     leases: Leases,
     throttle: Throttle,
+    /// What was open last was not the demo space.
+    own: bool,
 }
 
 impl Keeper {
     /// Locked, with this file.
     pub(crate) fn new(slots: Slots) -> Keeper {
-        Keeper { slots, open: None, pending: Waiting::default(), leases: Leases::default(), throttle: Throttle::default() }
+        Keeper {
+            slots,
+            open: None,
+            pending: Waiting::default(),
+            leases: Leases::default(),
+            throttle: Throttle::default(),
+            own: false,
+        }
     }
 
     fn space(&self) -> Result<&Space, Refusal> {
@@ -45,6 +54,7 @@ impl Keeper {
     fn open(&mut self, keys: Keys) -> Opening {
         let space = Space::open(keys);
         let opening = Opening { directory: space.directory(), demo: space.is_demo() };
+        self.own = !opening.demo;
         self.open = Some(space);
         self.throttle.opened();
         opening
@@ -274,7 +284,7 @@ impl Handler<Look> for Keeper {
     fn handle(&mut self, _: Look, _: &mut Context<Self>) -> Self::Result {
         actix::MessageResult(match &self.open {
             Some(space) => KeyState::Open { demo: space.is_demo() },
-            None => KeyState::Locked,
+            None => KeyState::Locked { own: self.own },
         })
     }
 }

@@ -70,7 +70,10 @@ pub struct KeyStatus;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum KeyState {
     /// Nothing.
-    Locked,
+    Locked {
+        /// It was not the public demo space that was open last: what somebody says now is not for that one either.
+        own: bool,
+    },
     /// A space.
     Open {
         /// It is the public demo space.

@@ -6,7 +6,7 @@ mod rules;
 mod tend;
 mod vol;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipc::messages::start::CacheProfile;
@@ -133,7 +133,7 @@ pub enum Command {
     /// List the processes, or what is enforced on them
     Ps(Ps),
     /// Stay up, so that other commands are answered at once
-    Serve,
+    Serve(ServeArgs),
     /// Forget the keys of the open space and end what works on it
     Lock,
     /// Shut down: what is in progress has a few seconds to end
@@ -324,6 +324,34 @@ pub struct Stop {
     /// End it at once, even if it does not answer; what was kept is safe
     #[arg(long)]
     pub force: bool,
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Forget the keys of the open space when nobody asked for anything for so long, as in 90s, 10m or 2h, and when the machine has
+    /// slept; or never
+    #[arg(long, value_name = "TIME", default_value = "10m")]
+    pub lock_after: LockAfter,
+}
+
+/// How long nobody has to be there; `None` for never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockAfter(pub Option<Duration>);
+
+impl FromStr for LockAfter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<LockAfter, String> {
+        if text == "never" {
+            return Ok(LockAfter(None));
+        }
+        match humantime::parse_duration(text) {
+            Ok(time) if time >= Duration::from_secs(1) => Ok(LockAfter(Some(time))),
+            Ok(_) => Err("a second is the shortest".to_owned()),
+            Err(error) => Err(format!("{error}; it is written as in 90s, 10m or 2h, or never")),
+        }
+    }
 }
 
 /// Arguments of `reset`.

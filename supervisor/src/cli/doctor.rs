@@ -13,7 +13,7 @@ use super::{
     args::{Common, ModelArgs},
     instance, models, ps,
     restore::CUT_OFF,
-    session::{Session, places},
+    session::{Serves, Session, places},
     sign_in::sign_in,
     words::{self, Failure, Outcome, bytes, table},
 };
@@ -43,7 +43,7 @@ const LITTLE: u64 = 256 << 20;
 pub async fn doctor(common: &Common) -> Outcome {
     let mut findings = Vec::new();
     disk(common, &mut findings);
-    match Session::open(common, false).await {
+    match Session::open(common, Serves::No).await {
         Ok(session) => {
             tree(&session, common, &mut findings).await;
             session.close().await;

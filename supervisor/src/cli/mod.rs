@@ -42,10 +42,10 @@ use std::{
     process::ExitCode,
 };
 
-use args::{Command, Common, Lamos, VerifyArgs};
+use args::{Command, Common, Lamos, ServeArgs, VerifyArgs};
 use clap::{CommandFactory as _, Parser as _};
 use ipc::messages::{common::Done, crypto::Lock};
-use session::Session;
+use session::{Serves, Session};
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::LocalSet,
@@ -110,7 +110,7 @@ async fn command(lamos: Lamos) -> Outcome {
         Command::Verify(VerifyArgs { export: Some(file), .. }) => verify::export(common, &file),
         Command::Restore(args) => restore::restore(common, args).await,
         attached => {
-            let session = Session::open(common, matches!(attached, Command::Serve)).await?;
+            let session = Session::open(common, Serves::of(&attached)).await?;
             let result = with_session(&session, common, attached).await;
             session.close().await;
             result
@@ -139,7 +139,7 @@ async fn with_session(session: &Session, common: &Common, command: Command) -> O
         Command::Backup(args) => backup::backup(session, common, args).await,
         Command::Export(args) => export::export(session, common, args).await,
         Command::Lock => lock(session).await,
-        Command::Serve => serve(session, common).await,
+        Command::Serve(args) => serve(session, common, &args).await,
         _ => Err(Failure::new(exit::OURS, "failed to find the command")),
     }
 }
@@ -150,14 +150,18 @@ async fn lock(session: &Session) -> Outcome {
 }
 
 /// `lamos serve`: stays attached, and so keeps the tree up, until it is told to end.
-async fn serve(session: &Session, common: &Common) -> Outcome {
+async fn serve(session: &Session, common: &Common, args: &ServeArgs) -> Outcome {
     if common.user.is_some() {
         sign_in::sign_in(session, common).await?;
     }
+    let locked = match args.lock_after.0 {
+        Some(time) => format!(" An open space is locked after {} without a command.", humantime::format_duration(time)),
+        None => String::new(),
+    };
     if std::io::stderr().is_terminal() {
-        tell("Lamos is up. Ctrl-C or `lamos stop` ends it.");
+        tell(&format!("Lamos is up.{locked} Ctrl-C or `lamos stop` ends it."));
     } else {
-        tell("Lamos is up.");
+        tell(&format!("Lamos is up.{locked}"));
     }
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::{
     args::{Common, Ps, Restart},
     look, prove,
-    session::{self, Session, places},
+    session::{self, Serves, Session, places},
     sign_in::sign_in,
     words::{self, Failure, Outcome, table, tell},
 };
@@ -74,7 +74,7 @@ pub async fn ps(common: &Common, args: &Ps) -> Outcome {
 
 /// `lamos ps --rights`: every role is woken, so that what is enforced on it can be shown.
 async fn rights(common: &Common, prove: bool) -> Outcome {
-    let session = Session::open(common, false).await?;
+    let session = Session::open(common, Serves::No).await?;
     let result = match wake(&session, common).await {
         Ok(()) if prove => prove::prove(common).await,
         Ok(()) => show_rights(common),

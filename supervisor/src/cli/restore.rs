@@ -27,7 +27,7 @@ use super::{
     backup_place::{self, BackupPlace, KEYS, Lying, hex},
     place::Named,
     put_back::put_back,
-    session::{Session, places},
+    session::{Serves, Session, places},
     sign_in::entered,
     words::{Failure, Outcome, tell},
 };
@@ -52,7 +52,7 @@ pub async fn restore(common: &Common, args: Restore) -> Outcome {
     let (user, password) = entered(common)?;
     let named = Named::read(&args.folder)?;
     fetch_keys(common, &named, args.keys.as_deref()).await?;
-    let session = Session::open(common, false).await?;
+    let session = Session::open(common, Serves::No).await?;
     let result = with_session(&session, common, &named, (&user, &password), args.other_history).await;
     session.close().await;
     result
@@ -74,7 +74,7 @@ async fn fetch_keys(common: &Common, named: &Named, wanted: Option<&str>) -> Out
     let aside = std::env::temp_dir().join(format!("lamos-restore-{}", hex(&chance)));
     let cannot = |error: std::io::Error| Failure::new(exit::DATA, format!("cannot use {}: {error}", aside.display()));
     std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700).create(&aside).map_err(cannot)?;
-    let session = Session::open(&Common { data_dir: Some(aside.clone()), ..common.clone() }, false).await;
+    let session = Session::open(&Common { data_dir: Some(aside.clone()), ..common.clone() }, Serves::No).await;
     let result = match session {
         Ok(session) => {
             let result = async {

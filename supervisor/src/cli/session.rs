@@ -6,7 +6,7 @@ use std::{
         fd::OwnedFd,
         unix::{net::UnixStream, process::CommandExt as _},
     },
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{
-    args::Common,
+    args::{Command, Common},
     words::{Failure, line, tell},
 };
 use crate::{
@@ -43,6 +43,25 @@ pub struct Session {
     child: Option<Child>,
 }
 
+/// Whether a command keeps the tree up for others.
+#[derive(Clone, Copy, Debug)]
+pub enum Serves {
+    /// It does, and after this long without a command the open space is locked.
+    Yes(Option<Duration>),
+    /// It does its own work.
+    No,
+}
+
+impl Serves {
+    /// What this command does.
+    pub fn of(command: &Command) -> Serves {
+        match command {
+            Command::Serve(args) => Serves::Yes(args.lock_after.0),
+            _ => Serves::No,
+        }
+    }
+}
+
 /// What came of trying to attach.
 enum Attached {
     /// This.
@@ -53,7 +72,7 @@ enum Attached {
 
 impl Session {
     /// Attaches to the supervisor that is running, or starts one.
-    pub async fn open(common: &Common, serves: bool) -> Result<Session, Failure> {
+    pub async fn open(common: &Common, serves: Serves) -> Result<Session, Failure> {
         let places = places(common)?;
         let until = Instant::now() + PATIENCE;
         loop {
@@ -117,9 +136,13 @@ pub fn places(common: &Common) -> Result<Places, Failure> {
 }
 
 /// Becomes a part of the wire, over a socket that speaks JSON-RPC so far.
-fn attach(socket: UnixStream, serves: bool) -> Result<Attached, Failure> {
+fn attach(socket: UnixStream, serves: Serves) -> Result<Attached, Failure> {
     let ours = Hello::ours();
-    let params = json!({ "version": ours.version, "schema": ours.schema, "program": ours.program, "serves": serves });
+    let mut params = json!({ "version": ours.version, "schema": ours.schema, "program": ours.program, "serves": false });
+    if let Serves::Yes(after) = serves {
+        params["serves"] = true.into();
+        params["lock_after"] = after.map_or(0, |after| after.as_secs()).into();
+    }
     let Some(response) = exchange(&socket, "attach", params)? else { return Ok(Attached::Nobody) };
     match response.error.map(rpc::Error::into_refusal) {
         None => Ok(Attached::Yes(socket)),
@@ -175,10 +198,10 @@ fn check_folder(common: &Common) -> Result<Option<String>, Failure> {
 }
 
 /// Starts a supervisor and attaches to it; `None` if another one has the data directory.
-fn start(common: &Common, serves: bool) -> Result<Option<(UnixStream, Child)>, Failure> {
+fn start(common: &Common, serves: Serves) -> Result<Option<(UnixStream, Child)>, Failure> {
     let unwise = check_folder(common)?;
     let (ours, theirs) = UnixStream::pair()?;
-    let mut command = Command::new("/proc/self/exe");
+    let mut command = std::process::Command::new("/proc/self/exe");
     command
         .arg0("lamos-supervisor")
         .arg("--role=supervisor")

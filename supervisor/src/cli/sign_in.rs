@@ -33,7 +33,13 @@ pub async fn sign_in(session: &Session, common: &Common) -> Result<(), Failure> 
             }
             Ok(())
         }
-        (None, KeyState::Locked) => open_demo(session).await,
+        // Who was in a space of his own, and finds it locked, must not go on in the public one without knowing.
+        (None, KeyState::Locked { own: true }) => Err(Refusal::new(
+            Code::NotSignedIn,
+            "the space that was open is locked; --user NAME opens it again, --user demo the public one",
+        )
+        .into()),
+        (None, KeyState::Locked { own: false }) => open_demo(session).await,
         (Some(user), _) => open(session, user, common.password_fd).await,
     }
 }

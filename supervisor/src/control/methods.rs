@@ -1,5 +1,7 @@
 //! What can be asked over the control socket.
 
+use std::time::Duration;
+
 use ipc::{Instance, Refusal, Role, link, messages::start::Hello, policy};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -219,4 +221,7 @@ pub async fn attach(tree: &Tree, mut lines: Lines, pid: i32, attach: Attach) {
     }
     let Some(socket) = lines.into_socket() else { return };
     tree.attach(pid, params.serves, link::split(socket));
+    if let Some(seconds) = params.lock_after.filter(|_| params.serves) {
+        tree.lock_after((seconds > 0).then(|| Duration::from_secs(seconds)));
+    }
 }

@@ -117,7 +117,7 @@ impl Hub {
     pub fn errands(&self) -> impl Iterator<Item = Errand> + '_ {
         let outside = self.calls.values().filter(|call| matches!(call.caller.0, Role::Cli | Role::Ui));
         outside.filter_map(|call| {
-            let row = self.table.get(call.row).filter(|row| row.deadline_s < ONLY_WATCHES_S)?;
+            let row = self.table.get(call.row).filter(|row| row.deadline_s <= ONLY_WATCHES_S)?;
             Some(Errand { from: call.caller, to: call.callee, method: row.name, trace: call.trace })
         })
     }

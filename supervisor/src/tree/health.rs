@@ -33,6 +33,7 @@ impl Tree {
             if now >= tick {
                 tick = now + TICK;
                 self.ask_whether_they_live();
+                self.lock_if_nobody_is_here();
             }
         }
     }

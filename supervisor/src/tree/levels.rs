@@ -57,9 +57,10 @@ impl Everything {
 
     /// Writes down what has passed the hub.
     pub(super) fn record(&mut self) {
-        let Everything { hub, log, flight, .. } = self;
+        let Everything { hub, log, flight, watch, .. } = self;
         let everything = log.takes(LogLevel::Trace);
         for passed in hub.passed() {
+            watch.passed(&passed);
             if let Some(flight) = flight {
                 flight.passed(&passed);
             }

@@ -11,6 +11,7 @@ mod again;
 mod drain;
 mod flight;
 mod health;
+mod idle;
 mod levels;
 mod life;
 pub mod log;
@@ -137,6 +138,7 @@ pub(crate) struct Everything {
     allowing: Vec<(Role, CallId)>,
     /// What the clock is set for.
     alarm: Option<Instant>,
+    watch: idle::Watch,
 }
 
 /// What the supervisor knows of a role beyond its processes.
@@ -202,6 +204,7 @@ impl Tree {
                 opening: Vec::new(),
                 allowing: Vec::new(),
                 alarm: None,
+                watch: idle::Watch::new(),
             }),
             hurry: Notify::new(),
             ended: Notify::new(),
@@ -439,7 +442,10 @@ impl Tree {
     fn detached(&self, place: Place) {
         let mut state = self.lock();
         let process = state.processes.remove(&place);
-        state.serving = state.serving.filter(|serving| *serving != place);
+        if state.serving == Some(place) {
+            state.serving = None;
+            state.watch.set_limit(Some(idle::DEFAULT));
+        }
         let death = ipc::refusal::Death { generation: 1, exit: Some(0), signal: None };
         state.hub.gone(place, death, Blame::Supervisor);
         let last = !state.processes.keys().any(|place| place.0 == Role::Cli);

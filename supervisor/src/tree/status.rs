@@ -35,6 +35,9 @@ pub struct Status {
     pub draining: bool,
     /// A space is open.
     pub open: bool,
+    /// It is locked when nobody asked for anything for so many seconds; 0 for never.
+    #[serde(default)]
+    pub locks_after_s: u64,
     /// The supervisor's own memory.
     pub memory: Memory,
     /// What the supervisor itself does.
@@ -234,6 +237,7 @@ impl Tree {
             uptime_ms: millis_since(state.begun),
             draining: state.draining || state.closing,
             open: state.processes.iter().any(|(place, process)| place.0 == Role::Storage && process.state == State::Ready),
+            locks_after_s: state.watch.limit().map_or(0, |limit| limit.as_secs()),
             memory: memory(ourselves),
             activity: activity(ourselves, state.hub.traffic(SUPERVISOR), 0),
             degraded: degraded.collect(),
