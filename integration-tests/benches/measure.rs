@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     }
     let wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
     // The rooms alone need no binary.
-    let binary = parts::ALL.iter().any(|(name, _)| wanted(name) && !name.starts_with(parts::ROOMS));
+    let binary = parts::ALL.iter().any(|(name, _)| wanted(name) && !parts::ROOMS.iter().any(|rooms| name.starts_with(rooms)));
     if binary && env::var_os("LAMOS_BIN").is_none() {
         let built = cargo().args(["build", "--release", "--ignore-rust-version", "--package", "lamos"]).status();
         if !built.is_ok_and(|status| status.success()) {

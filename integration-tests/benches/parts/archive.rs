@@ -1,4 +1,4 @@
-//! The archive without the processes around it: benches of the rooms it is made of, started from here so that one command
+//! Benches of single rooms, most of them of the archive without the processes around it, started from here so that one command
 //! prints all figures. What is in them is in `actors/replica/benches` and `actors/storage/benches`.
 //!
 //! `cargo measure archive --large` takes as much text and as many messages, objects and rounds as the aims speak of.
@@ -15,6 +15,16 @@ pub fn keeping() {
 /// Finding, beside SQLite's FTS5.
 pub fn finding() {
     bench("search");
+}
+
+/// Signing through the key process, beside the bare crate.
+pub fn signing() {
+    bench("keys");
+}
+
+/// Issuing and verifying credentials, beside the bare signature; with `LAMOS_PEERS=1` beside npm's.
+pub fn credentials() {
+    bench("credentials");
 }
 
 /// Finding out what two replicas do not share, beside sending the list of everything.

@@ -18,8 +18,8 @@ mod sync;
 
 pub use peers::peer;
 
-/// How the names of the parts begin that are benches of rooms, which need no process.
-pub const ROOMS: &str = "archive: ";
+/// How the names of the parts begin that are benches of rooms: they are built by themselves.
+pub const ROOMS: &[&str] = &["archive: ", "keys: "];
 
 /// Every part, by name.
 pub const ALL: &[(&str, fn())] = &[
@@ -40,5 +40,7 @@ pub const ALL: &[(&str, fn())] = &[
     ("archive: CHUM", archive::comparing),
     ("archive: large content", archive::large_content),
     ("archive: the memory's start", archive::remembering),
+    ("keys: signing", archive::signing),
+    ("keys: credentials", archive::credentials),
     ("sync", sync::measure),
 ];
