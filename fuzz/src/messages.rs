@@ -43,11 +43,13 @@ lines! {
         FindObjects ShowObject ListHeads Measure Sync Carry Erase VerifyAll FindBackup BeginBackup NextPack EndBackup
         OpenPoint TakePack EndRestore Export ListMemory QueryMemory ShowMemory RunMemory MakeBranch ListBranches
         CompareBranch MergeBranch EndBranch Rebuild ListReferences;
-    5 crypto: Unlock Deploy Lock KeyStatus ReleaseStoreKey SignEvents Lend ReleaseApiKey ReleaseCacheKey ShowIdentity UnlockAnew;
+    5 crypto: Unlock Deploy Lock KeyStatus ReleaseStoreKey SignEvents Lend ReleaseApiKey ReleaseCacheKey ShowIdentity UnlockAnew
+        SignCredential;
     6 llm: Complete ListModels;
     7 agent: Take ListSkills ShowSkill CheckSkill;
     8 code: Run;
     9 courier: Put Get Head List Delete;
+    10 verifier: Check Compose;
 }
 
 /// The body of a message: a byte for the service, two for the method, one for which of its types, and the bytes.

@@ -35,8 +35,9 @@ const KNOWS: &[(&str, &[&str])] = &[
     ("outbound", &["ipc"]),
     ("llm", &["ipc", "outbound"]),
     ("code", &["ipc"]),
+    ("verifier", &["credentials", "ipc"]),
     ("agent", &["ipc", "system-skills"]),
-    ("lamos", &["agent", "backends", "code", "courier", "crypto", "instance", "ipc", "llm", "storage"]),
+    ("lamos", &["agent", "backends", "code", "courier", "crypto", "instance", "ipc", "llm", "storage", "verifier"]),
     // It starts the binary, and attaches to it as a command line does.
     ("integration-tests", &["ipc"]),
 ];

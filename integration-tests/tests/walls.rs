@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 #[track_caller]
 fn check_rights(rights: &Value, namespaces: bool) {
     let roles: Vec<&str> = rights.as_array().unwrap().iter().map(|role| role["role"].as_str().unwrap()).collect();
-    for role in ["storage", "crypto", "llm", "courier", "agent", "code", "ui"] {
+    for role in ["storage", "crypto", "llm", "courier", "agent", "code", "verifier", "ui"] {
         assert!(roles.contains(&role), "{role} is not in {roles:?}");
     }
     for role in rights.as_array().unwrap() {

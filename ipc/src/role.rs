@@ -68,6 +68,8 @@ roles! {
     Code = 8, "code";
     /// The network, as far as the places where things are kept outside.
     Courier = 9, "courier";
+    /// One look at what strangers wrote about credentials.
+    Verifier = 10, "verifier";
 }
 
 /// The type-level name of a role that sends calls.

@@ -22,6 +22,8 @@ pub enum Prepared {
     Agent(agent::Prepared),
     /// A run.
     Code(code::Prepared),
+    /// A look at credentials.
+    Verifier,
     /// The window's cache.
     Ui(instance::Prepared),
 }
@@ -38,6 +40,7 @@ pub fn prepare(work: &Work, generation: u32, handed: Vec<OwnedFd>) -> Result<Pre
         Work::Courier { .. } => Prepared::Courier(Box::new(courier::prepare()?)),
         Work::Agent { conversation } => Prepared::Agent(agent::prepare(*conversation)),
         Work::Code => Prepared::Code(code::prepare()?),
+        Work::Verifier => Prepared::Verifier,
         Work::Ui { directory, profile, rules } => Prepared::Ui(instance::prepare(directory, *profile, rules)?),
     })
 }
@@ -51,6 +54,7 @@ pub async fn start(prepared: Prepared, caller: Rc<Caller>, events: Events) -> Re
         Prepared::Courier(prepared) => Box::pin(courier::start(*prepared, Client::new(caller), events)?),
         Prepared::Agent(prepared) => Box::pin(agent::start(prepared, Client::new(caller), events)),
         Prepared::Code(prepared) => Box::pin(code::start(prepared, events).await?),
+        Prepared::Verifier => Box::pin(verifier::start(events)),
         Prepared::Ui(prepared) => Box::pin(instance::start(prepared, Client::new(caller), events).await?),
     })
 }

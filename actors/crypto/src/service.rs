@@ -11,7 +11,7 @@ use ipc::{
         common::Done,
         crypto::{
             Deploy, KeyStatus, Lease, Lend, Lock, ReleaseApiKey, ReleaseCacheKey, ReleaseStoreKey, Request, ShowIdentity,
-            SignEvents, Signatures, Unlock, UnlockAnew, Unlocked,
+            SignCredential, SignEvents, Signatures, Unlock, UnlockAnew, Unlocked,
         },
         supervisor::{Closed, Opened},
     },
@@ -106,6 +106,9 @@ impl Service {
                 let reply: Reply<ReleaseApiKey> = incoming.reply();
                 let release = ReleaseKey { lease: release.lease, asks: reply.source().0 };
                 reply.finish(self.keeper.send(release).await.map_err(gone).flatten());
+            }
+            Ok(Request::SignCredential(_)) => {
+                incoming.reply::<SignCredential>().refuse(&Refusal::internal("sign a credential"));
             }
             Err(refusal) => incoming.refuse(&refusal),
         }

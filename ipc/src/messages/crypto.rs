@@ -4,6 +4,7 @@
 use bincode::{Decode, Encode};
 
 use super::common::Done;
+pub use super::credentials::{CredentialSignature, SignCredential, ToSign};
 use crate::{role::Role, secret::Secret};
 
 crate::service! {
@@ -19,6 +20,7 @@ crate::service! {
         9 ReleaseCacheKey -> CacheKey (sensitive);
         10 ShowIdentity -> Identity;
         20 UnlockAnew -> Unlocked (sensitive);
+        40 SignCredential -> CredentialSignature;
     }
 }
 

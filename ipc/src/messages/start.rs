@@ -115,6 +115,8 @@ pub enum Work {
     },
     /// Run one script.
     Code,
+    /// Check one credential, or compose what is to be signed of one.
+    Verifier,
     /// Carry things to and from servers over these ports besides 443 and 53.
     Courier {
         /// TCP ports the person configured.

@@ -163,6 +163,7 @@ mod tests {
     fn keys_and_network_stay_apart() {
         let asks = |source: Role| TABLE.iter().filter(move |row| row.source == source);
         assert!(asks(Role::Code).next().is_none(), "a script asks nobody");
+        assert!(asks(Role::Verifier).next().is_none(), "what reads strangers' credentials asks nobody");
         assert!(asks(Role::Llm).all(|row| row.destination == Role::Crypto), "the network asks for a key and nothing else");
         assert!(asks(Role::Agent).all(|row| row.destination != Role::Crypto), "what reads strangers' words never meets a key");
         assert!(asks(Role::Storage).all(|row| matches!(row.destination, Role::Crypto | Role::Courier)));

@@ -5,7 +5,7 @@
 
 use super::{KIB, MIB, Marks, Permits, Row, policy};
 use crate::{
-    messages::{agent, code, common, courier, crypto, instance, llm, storage, supervisor},
+    messages::{agent, code, common, courier, crypto, instance, llm, storage, supervisor, verifier},
     role::{Role, source},
     service::Method,
 };
@@ -26,6 +26,7 @@ policy! {
     Cli     -> crypto::Lock:                    KIB,                  1,       5,      15,  NONE;
     Cli     -> crypto::KeyStatus:               KIB,                  2,      50,       5,  NONE;
     Cli     -> crypto::ShowIdentity:            KIB,                  2,      50,       5,  NONE;
+    Cli     -> crypto::SignCredential:          MIB,                  2,      50,      15,  NONE;
     Cli     -> crypto::Lend:                    16 * KIB,             4,      10,       5,  NONE;
     Cli     -> llm::ListModels:                 KIB,                  2,      10,      60,  NONE;
     Cli     -> storage::ListConversations:      KIB,                  4,     500,      30,  PRIVATE;
@@ -86,6 +87,8 @@ policy! {
     Cli     -> courier::List:                   8 * KIB,              4,     100,      60,  NONE;
     Cli     -> courier::Delete:                 8 * KIB,              4,     100,      60,  NONE;
     Cli     -> code::Run:                       MIB,                  4,      20,     330,  UNTRUSTED, fresh;
+    Cli     -> verifier::Check:                 MIB,                  4,      50,      30,  UNTRUSTED, fresh;
+    Cli     -> verifier::Compose:               MIB,                  4,      50,      30,  UNTRUSTED, fresh;
     Cli     -> instance::ListRecent:            KIB,                  4,     500,      30,  PRIVATE;
     Cli     -> instance::ReadRecent:            KIB,                  4,     500,      30,  PRIVATE;
     Cli     -> instance::Give:                  MIB,                  4,     500,      30,  NONE;
@@ -160,8 +163,8 @@ policy! {
     Supervisor -> storage::ReleaseAgent:        KIB,                 64,     200,      15,  NONE;
 
 //  what every process answers, so that the way to it can be checked and measured
-    * Cli   -> [Storage Crypto Llm Agent Code Courier Ui] Echo:   MIB,   8,   65535,      15;
-    * Cli   -> [Storage Crypto Llm Agent Code Courier Ui] Source: KIB,   2,      50,      60;
+    * Cli   -> [Storage Crypto Llm Agent Code Courier Verifier Ui] Echo:   MIB,   8,   65535,      15;
+    * Cli   -> [Storage Crypto Llm Agent Code Courier Verifier Ui] Source: KIB,   2,      50,      60;
 //  a person wants to see more of what it does
-    * Supervisor -> [Storage Crypto Llm Agent Code Courier Ui] SetLevel: KIB, 36, 200,     15;
+    * Supervisor -> [Storage Crypto Llm Agent Code Courier Verifier Ui] SetLevel: KIB, 36, 200,     15;
 }

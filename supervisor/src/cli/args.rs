@@ -365,7 +365,7 @@ pub struct Reset {
 /// Arguments of `restart`.
 #[derive(Debug, Args)]
 pub struct Restart {
-    /// storage, crypto, llm, code, or one process as `ps` lists it: agent/3 (the next question of its conversation starts
+    /// storage, crypto, llm, code, verifier, or one process as `ps` lists it: agent/3 (the next question of its conversation starts
     /// another)
     pub role: String,
 }

@@ -108,7 +108,7 @@ async fn tree(session: &Session, common: &Common, findings: &mut Vec<Finding>) {
         Err(failure) => add(Health::Bad, "sign-in", failure.sentence),
     }
     let mut add = |health, what, detail| findings.push(Finding { health, what, detail });
-    for role in [Role::Crypto, Role::Storage, Role::Llm, Role::Code, Role::Courier, Role::Ui] {
+    for role in [Role::Crypto, Role::Storage, Role::Llm, Role::Code, Role::Verifier, Role::Courier, Role::Ui] {
         let begun = Instant::now();
         let options = Options { role: Some(role), ..Options::default() };
         match session.client.call_with(&Echo { bytes: vec![0; 64] }, options).await {

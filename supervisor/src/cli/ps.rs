@@ -89,7 +89,7 @@ async fn wake(session: &Session, common: &Common) -> Outcome {
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|error| Failure::new(exit::OURS, format!("failed to get random bytes: {error}")))?;
     session.client.call(&Engage { conversation: ConversationId(id) }).await?;
-    for role in [Role::Llm, Role::Code, Role::Courier, Role::Ui] {
+    for role in [Role::Llm, Role::Code, Role::Verifier, Role::Courier, Role::Ui] {
         let options = Options { role: Some(role), ..Options::default() };
         session.client.call_with(&Echo { bytes: Vec::new() }, options).await?;
     }
@@ -190,8 +190,10 @@ pub async fn drain(common: &Common) -> Outcome {
 /// `lamos restart`.
 pub fn restart(common: &Common, args: &Restart) -> Outcome {
     let Ok((role, _)) = which(&args.role) else {
-        let sentence =
-            format!("there is no process {:?}; it is one of storage, crypto, llm, code, or one agent as in agent/3", args.role);
+        let sentence = format!(
+            "there is no process {:?}; it is one of storage, crypto, llm, code, verifier, or one agent as in agent/3",
+            args.role
+        );
         return Err(Failure::new(exit::USAGE, sentence));
     };
     ask(common, "restart", json!({ "role": args.role }))?.ok_or_else(not_running)?;

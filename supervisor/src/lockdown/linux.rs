@@ -64,6 +64,9 @@ fn limits(rights: &Rights) -> Result<Wall, Breach> {
     if let Some(bytes) = rights.address_space {
         limits.push((Resource::As, bytes));
     }
+    if let Some(seconds) = rights.cpu_seconds {
+        limits.push((Resource::Cpu, seconds));
+    }
     for &(resource, limit) in &limits {
         let both = Rlimit { current: Some(limit), maximum: Some(limit) };
         setrlimit(resource, both).map_err(|error| Breach(format!("limit {resource:?}: {error}")))?;

@@ -50,6 +50,8 @@ pub struct Rights {
     pub open_files: u64,
     /// Most bytes of address space; `None` where a database is mapped.
     pub address_space: Option<u64>,
+    /// Most seconds of the processor before it is ended; `None` for one that lives as long as it is needed.
+    pub cpu_seconds: Option<u64>,
     /// Its memory cannot be read by other processes of the same person: it holds keys.
     pub undumpable: bool,
     /// How far it steps back when others want the processor too (a nice value): what computes for minutes must not keep
@@ -87,8 +89,18 @@ impl Rights {
     /// Every right in it. A field that is added here must be taken apart before this compiles; the ones left out take
     /// away and give nothing.
     pub fn each(&self) -> impl Iterator<Item = Right> {
-        let Rights { role: _, files, network, calls, forbidden: _, open_files: _, address_space, undumpable: _, steps_back: _ } =
-            self;
+        let Rights {
+            role: _,
+            files,
+            network,
+            calls,
+            forbidden: _,
+            open_files: _,
+            address_space,
+            cpu_seconds: _,
+            undumpable: _,
+            steps_back: _,
+        } = self;
         let unlimited = address_space.is_none().then_some(Right::AddressSpace);
         let calls = calls.iter().map(|&calls| Right::Calls(calls));
         [Right::Files(*files), Right::Network(*network)].into_iter().chain(calls).chain(unlimited)
@@ -107,6 +119,7 @@ pub const TABLE: &[Rights] = &[
         forbidden: Forbidden::Errno,
         open_files: 256,
         address_space: None,
+        cpu_seconds: None,
         undumpable: true,
         steps_back: 0,
     },
@@ -119,6 +132,7 @@ pub const TABLE: &[Rights] = &[
         forbidden: Forbidden::Errno,
         open_files: 128,
         address_space: None,
+        cpu_seconds: None,
         undumpable: true,
         steps_back: 0,
     },
@@ -130,6 +144,7 @@ pub const TABLE: &[Rights] = &[
         forbidden: Forbidden::Kill,
         open_files: 32,
         address_space: Some(4 * GIB),
+        cpu_seconds: None,
         undumpable: true,
         steps_back: 0,
     },
@@ -141,6 +156,7 @@ pub const TABLE: &[Rights] = &[
         forbidden: Forbidden::Errno,
         open_files: 256,
         address_space: Some(4 * GIB),
+        cpu_seconds: None,
         undumpable: true,
         steps_back: 0,
     },
@@ -152,6 +168,7 @@ pub const TABLE: &[Rights] = &[
         forbidden: Forbidden::Errno,
         open_files: 256,
         address_space: Some(4 * GIB),
+        cpu_seconds: None,
         undumpable: true,
         steps_back: 0,
     },
@@ -163,6 +180,7 @@ pub const TABLE: &[Rights] = &[
         forbidden: Forbidden::Errno,
         open_files: 32,
         address_space: Some(4 * GIB),
+        cpu_seconds: None,
         undumpable: false,
         steps_back: 0,
     },
@@ -174,8 +192,22 @@ pub const TABLE: &[Rights] = &[
         forbidden: Forbidden::Errno,
         open_files: 16,
         address_space: Some(4 * GIB),
+        cpu_seconds: None,
         undumpable: false,
         steps_back: 10,
+    },
+    // As a run, and for a moment: what it checks it checks within milliseconds.
+    Rights {
+        role: Role::Verifier,
+        files: Files::None,
+        network: Network::None,
+        calls: &[],
+        forbidden: Forbidden::Errno,
+        open_files: 16,
+        address_space: Some(2 * GIB),
+        cpu_seconds: Some(20),
+        undumpable: false,
+        steps_back: 5,
     },
 ];
 
@@ -190,7 +222,7 @@ mod tests {
 
     #[test]
     fn what_parses_strangers_words_has_no_files_and_no_network() {
-        for role in [Role::Agent, Role::Code] {
+        for role in [Role::Agent, Role::Code, Role::Verifier] {
             let rights = of(role).expect("spawned");
             assert_eq!((rights.files, rights.network, rights.calls.len()), (Files::None, Network::None, 0));
         }

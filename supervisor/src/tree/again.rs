@@ -46,7 +46,7 @@ impl Tree {
             let _ = self.end_by_hand(*place);
         }
         if running.is_empty() || was_degraded {
-            if PERMANENT.contains(&role) { self.start_permanent(role) } else { self.start_code() }
+            if PERMANENT.contains(&role) { self.start_permanent(role) } else { self.start_waiting(role) }
         }
         Ok(())
     }

@@ -102,14 +102,14 @@ impl Tree {
     /// Starts what is needed before anybody has asked for anything.
     pub fn begin(&self) {
         self.start_permanent(Role::Crypto);
-        self.start_code();
+        self.start_waiting(Role::Code);
     }
 
     /// Somebody waits for a process of this role.
     pub(super) fn wanted(&self, role: Role) {
         match role {
             Role::Llm | Role::Courier | Role::Crypto | Role::Ui => self.start_permanent(role),
-            Role::Code => self.start_code(),
+            Role::Code | Role::Verifier => self.start_waiting(role),
             _ => {}
         }
     }
@@ -133,20 +133,21 @@ impl Tree {
         self.start((role, ONLY), generation, work);
     }
 
-    /// Starts a process that waits for a run, unless one waits or is on its way.
-    pub(super) fn start_code(&self) {
+    /// Starts a process that waits for its one call, a run or a look at credentials, unless one waits or is on its way.
+    pub(super) fn start_waiting(&self, role: Role) {
         let mut state = self.lock();
         let waits = |(place, process): (&Place, &Process)| {
             let coming = matches!(process.state, State::Starting | State::Ready) && !process.condemned;
-            place.0 == Role::Code && coming && !state.hub.is_taken(*place)
+            place.0 == role && coming && !state.hub.is_taken(*place)
         };
         let waits = state.processes.iter().any(waits);
-        if waits || state.draining || state.role(Role::Code).degraded.is_some() {
+        if waits || state.draining || state.role(role).degraded.is_some() {
             return;
         }
-        let instance = state.new_instance(Role::Code);
+        let instance = state.new_instance(role);
         drop(state);
-        self.start((Role::Code, instance), Generation(1), Work::Code);
+        let work = if role == Role::Code { Work::Code } else { Work::Verifier };
+        self.start((role, instance), Generation(1), work);
     }
 
     /// Starts the agent of a conversation.
@@ -335,7 +336,7 @@ impl Tree {
         }
         let wanted = match role {
             Role::Storage | Role::Ui => state.space.is_some(),
-            Role::Crypto | Role::Llm | Role::Courier | Role::Code => true,
+            Role::Crypto | Role::Llm | Role::Courier | Role::Code | Role::Verifier => true,
             _ => false,
         };
         if !wanted || state.draining || state.role(role).degraded.is_some() {
@@ -351,7 +352,7 @@ impl Tree {
                 tokio::task::spawn_local(async move {
                     tokio::time::sleep(wait).await;
                     match role {
-                        Role::Code => tree.start_code(),
+                        Role::Code | Role::Verifier => tree.start_waiting(role),
                         role => tree.start_permanent(role),
                     }
                 });

@@ -159,7 +159,7 @@ impl Tree {
         let lock = life::take_lock(&places.lock())?;
         let slots = life::open_slots(&places.slots(), &places.spaces())?;
         let mut hub = Hub::new(TABLE);
-        for role in [Role::Crypto, Role::Llm, Role::Courier, Role::Code, Role::Agent] {
+        for role in [Role::Crypto, Role::Llm, Role::Courier, Role::Code, Role::Verifier, Role::Agent] {
             hub.set_availability(role, Availability::Comes);
         }
         for role in OF_A_SPACE {
@@ -310,7 +310,7 @@ impl Tree {
                     Effect::Deliver { to: SUPERVISOR, frame, .. } => self.serve(frame),
                     Effect::Deliver { to, lane, frame } => self.deliver(to, lane, frame),
                     Effect::Wanted(role) => self.wanted(role),
-                    Effect::Taken((Role::Code, _)) => self.start_code(),
+                    Effect::Taken((role @ (Role::Code | Role::Verifier), _)) => self.start_waiting(role),
                     Effect::Taken(_) => {}
                     Effect::Spent(place) => self.retire(place),
                     Effect::End { who, why } => self.end(who, &why.to_string(), Blame::Work),

@@ -179,6 +179,7 @@ impl Tree {
         let work = match role {
             Role::Agent => Work::Agent { conversation: ConversationId([0; 16]) },
             Role::Code => Work::Code,
+            Role::Verifier => Work::Verifier,
             role => state.work(role).ok_or_else(not_signed_in)?,
         };
         let start =

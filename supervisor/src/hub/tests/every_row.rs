@@ -1,6 +1,6 @@
 //! The whole table, and everything that is not in it.
 
-use ipc::messages::{agent, code, common, courier, crypto, llm, storage, supervisor};
+use ipc::messages::{agent, code, common, courier, crypto, llm, storage, supervisor, verifier};
 
 use super::*;
 
@@ -16,6 +16,7 @@ fn exactly_the_rows_of_the_table_pass() {
         agent::METHODS,
         code::METHODS,
         courier::METHODS,
+        verifier::METHODS,
         common::METHODS,
     ];
     let numbers: BTreeSet<u16> =
