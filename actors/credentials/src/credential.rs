@@ -58,6 +58,7 @@ pub struct Credential {
     model: Model,
     key: PublicKey,
     signers: Vec<PublicKey>,
+    suites: Vec<&'static str>,
 }
 
 impl Verifier<'_> {
@@ -81,18 +82,24 @@ impl Verifier<'_> {
         }
         proofs::require(&proved, required)?;
         let signers = proved.iter().map(|proved: &Proved| proved.key).collect();
-        self.accept(bare, signers)
+        let suites = proved.iter().map(|proved| proved.suite.name()).collect();
+        self.accept(bare, signers, suites)
     }
 
     /// A document without proof whose signature holds: whether its issuer is among the signers, and whether it is valid now.
-    pub(crate) fn accept(&self, document: Map<String, Value>, signers: Vec<PublicKey>) -> Result<Credential> {
+    pub(crate) fn accept(
+        &self,
+        document: Map<String, Value>,
+        signers: Vec<PublicKey>,
+        suites: Vec<&'static str>,
+    ) -> Result<Credential> {
         let model = Model::read(&document)?;
         let key = PublicKey::from_did(&model.issuer).map_err(|refused| refused.at("its issuer"))?;
         if !signers.contains(&key) {
             return refuse(Kind::NotTheIssuersKey, format!("it is signed, but not by its issuer {key}"));
         }
         model.validity.check(self.now)?;
-        Ok(Credential { document, model, key, signers })
+        Ok(Credential { document, model, key, signers, suites })
     }
 }
 
@@ -120,6 +127,16 @@ impl Credential {
     /// Everybody who signed it, the issuer among them.
     pub fn signers(&self) -> &[PublicKey] {
         &self.signers
+    }
+
+    /// How each of them signed: names of suites, or of a token's algorithm.
+    pub fn suites(&self) -> &[&'static str] {
+        &self.suites
+    }
+
+    /// What it says that every credential says.
+    pub fn model(&self) -> &Model {
+        &self.model
     }
 
     /// Whether it is of a type.

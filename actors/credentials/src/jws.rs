@@ -8,10 +8,13 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
 use crate::{
+    canonical::canonical,
     error::{Kind, Refused, Result, refuse, short},
     json,
     key::PublicKey,
-    signer::{Form, Signer, SigningInput},
+    proof,
+    signer::Signer,
+    to_sign::ToSign,
 };
 
 /// How the one algorithm is named.
@@ -33,31 +36,40 @@ impl Algorithm {
     }
 }
 
-/// Signs. `content` goes into the header as `cty`. A token names its key with `kid`, except where the reader has the key.
+/// Signs. A token names its key with `kid`, except where the reader has the key. `what` says what kind of token it is.
 pub(crate) fn sign(
-    algorithm: Algorithm,
-    typ: &str,
-    content: Option<&str>,
-    names_key: bool,
+    header: Header<'_>,
     payload: &[u8],
     signer: &dyn Signer,
+    what: fn(header: String, payload: String) -> ToSign,
 ) -> Result<String> {
-    let key = signer.public_key();
+    let Header { algorithm, typ, content, names_key } = header;
     let mut header = Map::new();
     header.insert("alg".to_owned(), algorithm.name().into());
     header.insert("typ".to_owned(), typ.into());
     header.extend(content.map(|content| ("cty".to_owned(), content.into())));
     if names_key {
-        header.insert("kid".to_owned(), key.method().into());
+        header.insert("kid".to_owned(), signer.public_key().method().into());
     }
-    let header = Value::Object(header).to_string();
-    let mut token = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
-    let signature = signer.sign(&SigningInput::new(Form::Jws, token.clone().into_bytes()))?;
-    key.verify(token.as_bytes(), &signature)
-        .map_err(|_| Refused::new(Kind::CannotMake, "the signer's signature does not hold"))?;
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| Refused::new(Kind::CannotMake, "write it in UTF-8"));
+    let header = text(canonical(&header)?)?;
+    let mut token = format!("{}.{}", URL_SAFE_NO_PAD.encode(&header), URL_SAFE_NO_PAD.encode(payload));
+    let signature = proof::sign(signer, what(header, text(payload.to_vec())?))?;
     token.push('.');
     token.push_str(&URL_SAFE_NO_PAD.encode(signature));
     if token.len() > json::MAX_BYTES { refuse(Kind::TooLarge, "it would be too large to be read") } else { Ok(token) }
+}
+
+/// What the header of a token is made from.
+pub(crate) struct Header<'a> {
+    /// How the algorithm is named.
+    pub(crate) algorithm: Algorithm,
+    /// The type, `typ`.
+    pub(crate) typ: &'a str,
+    /// The type of the content, `cty`.
+    pub(crate) content: Option<&'a str>,
+    /// Whether it names its key.
+    pub(crate) names_key: bool,
 }
 
 /// A token whose header may be read; its signature is not checked yet.
@@ -66,6 +78,7 @@ pub(crate) struct Token<'a> {
     signature: Vec<u8>,
     payload: Vec<u8>,
     kid: Option<String>,
+    algorithm: Algorithm,
 }
 
 impl<'a> Token<'a> {
@@ -89,13 +102,14 @@ impl<'a> Token<'a> {
         if let Some(other) = header.keys().find(|name| !["alg", "typ", "cty", "kid"].contains(&name.as_str())) {
             return refuse(Kind::Unsupported, format!("its header has {}, which is not supported", short(other)));
         }
-        match member("alg")? {
-            Some("EdDSA" | "Ed25519") => {}
+        let algorithm = match member("alg")? {
+            Some("EdDSA") => Algorithm::EdDsa,
+            Some("Ed25519") => Algorithm::Ed25519,
             other => {
                 let name = short(other.unwrap_or("missing"));
                 return refuse(Kind::Unsupported, format!("its algorithm is {name}, and must be EdDSA or Ed25519"));
             }
-        }
+        };
         if !member("typ")?.is_some_and(|typ| types.contains(&typ)) {
             return refuse(Kind::WrongPurpose, format!("its type is not {}", types.join(" or ")));
         }
@@ -103,7 +117,7 @@ impl<'a> Token<'a> {
             return refuse(Kind::Unsupported, "its content is not a credential");
         }
         let kid = member("kid")?.map(str::to_owned);
-        Ok(Token { signed, signature: bytes(signature)?, payload: bytes(payload)?, kid })
+        Ok(Token { signed, signature: bytes(signature)?, payload: bytes(payload)?, kid, algorithm })
     }
 
     /// The key that the header names. It is a did:key, so it is not looked up anywhere.
@@ -112,6 +126,11 @@ impl<'a> Token<'a> {
             Some(kid) => PublicKey::from_method(kid).map_err(|refused| refused.at("its kid")),
             None => refuse(Kind::NoProof, "its header names no key (kid)"),
         }
+    }
+
+    /// How it is signed, as its header names it.
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.algorithm
     }
 
     /// The payload, if this key signed it.

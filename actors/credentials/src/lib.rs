@@ -14,6 +14,7 @@
 //! | [`proof`], [`proofs`] | one Data Integrity proof; sets and chains |
 //! | [`rdf`], `defined`, `cost`, [`contexts`] | `eddsa-rdfc-2022`: canonical form, safe mode, bounds, built-in contexts |
 //! | [`credential`], [`presentation`] | issuing and verifying |
+//! | [`to_sign`] | what is signed as texts, and what the one with the key checks of them |
 //! | [`status`] | revocation and suspension |
 //! | [`token`], [`sd_jwt`] | `vc+jwt`; selective disclosure (RFC 9901) |
 //! | [`membership`], [`delegation`] | who may do what in an Internet of Me, and who let them |
@@ -39,6 +40,7 @@ pub mod rdf;
 pub mod sd_jwt;
 mod signer;
 pub mod status;
+pub mod to_sign;
 pub mod token;
 
 pub use canonical::canonical;
@@ -52,4 +54,5 @@ pub use moment::{Moment, SKEW, Validity};
 pub use presentation::Presentation;
 pub use proof::{Options, Proved, Purpose, Suite};
 pub use rdf::{Canonicalize, InProcess};
-pub use signer::{Form, Signer, SigningInput};
+pub use signer::{Form, Later, Signer, SigningInput};
+pub use to_sign::ToSign;

@@ -102,6 +102,18 @@ pub fn present(
 impl Verifier<'_> {
     /// Checks a presentation: that it answers this question, that the holder signed it, and every credential in it.
     pub fn presentation(&self, text: &[u8], question: &Question, about: About) -> Result<Presentation> {
+        self.presentation_to(text, Some(&question.challenge), Some(&question.domain), about)
+    }
+
+    /// The same where who asked may have left out one or both: then it is no proof that the holder is there now, or meant
+    /// this verifier.
+    pub fn presentation_to(
+        &self,
+        text: &[u8],
+        challenge: Option<&str>,
+        domain: Option<&str>,
+        about: About,
+    ) -> Result<Presentation> {
         let document = json::read_object(text)?;
         model::presentation(&document)?;
         let shown = match document.get("verifiableCredential") {
@@ -122,10 +134,10 @@ impl Verifier<'_> {
         if proved.purpose != Purpose::Authentication {
             return refuse(Kind::WrongPurpose, "its proof is not for authentication");
         }
-        if proved.challenge.as_ref() != Some(&question.challenge) {
+        if challenge.is_some_and(|challenge| proved.challenge.as_deref() != Some(challenge)) {
             return refuse(Kind::WrongChallenge, "it answers another question");
         }
-        if proved.domains != [question.domain.as_str()] {
+        if domain.is_some_and(|domain| proved.domains != [domain]) {
             return refuse(Kind::WrongAudience, "it is for somebody else");
         }
         let holder = match bare.get("holder") {

@@ -6,7 +6,6 @@
 //! [`crate::Verifier`].
 
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
 
 use crate::{
     canonical::canonical,
@@ -15,7 +14,8 @@ use crate::{
     model::{id, strings},
     moment::Moment,
     rdf::Canonicalize,
-    signer::{Form, Signer, SigningInput},
+    signer::{Signer, SigningInput},
+    to_sign::ToSign,
 };
 
 /// Over what is signed.
@@ -162,36 +162,41 @@ pub(crate) fn create(
     if let (Suite::Jcs, Some(context)) = (options.suite, document.get("@context")) {
         proof.insert("@context".to_owned(), context.clone());
     }
-    let hash = hash(options.suite, document, &proof, canonicalizer)?;
-    let signature = signer.sign(&SigningInput::new(Form::DataIntegrity, hash.to_vec()))?;
-    // A signer that signed something else is found here and not by whom it is sent to.
-    key.verify(&hash, &signature).map_err(|_| Refused::new(Kind::CannotMake, "the signer's signature does not hold"))?;
+    let signature = sign(signer, to_sign(options.suite, document, &proof, canonicalizer)?)?;
     proof.insert("proofValue".to_owned(), to_base58(&signature).into());
     Ok(proof)
 }
 
-/// What is signed: the hash of the options, then that of the document.
-fn hash(
+/// Has something signed. A signer that signed something else is found here and not by whom it is sent to.
+pub(crate) fn sign(signer: &dyn Signer, what: ToSign) -> Result<[u8; 64]> {
+    let input = SigningInput::of(what);
+    let signature = signer.sign(&input)?;
+    if !signer.signs_later() {
+        let holds = signer.public_key().verify(input.bytes(), &signature);
+        holds.map_err(|_| Refused::new(Kind::CannotMake, "the signer's signature does not hold"))?;
+    }
+    Ok(signature)
+}
+
+/// What is signed: the texts of the options and of the document, in the suite's canonical form.
+fn to_sign(
     suite: Suite,
     document: &Map<String, Value>,
     proof: &Map<String, Value>,
     canonicalizer: &dyn Canonicalize,
-) -> Result<[u8; 64]> {
-    let (options, document) = match suite {
-        Suite::Jcs => (canonical(proof)?, canonical(document)?),
+) -> Result<ToSign> {
+    let text = |bytes| String::from_utf8(bytes).map_err(|_| Refused::new(Kind::CannotMake, "write it in UTF-8"));
+    match suite {
+        Suite::Jcs => Ok(ToSign::JcsProof { options: text(canonical(proof)?)?, document: text(canonical(document)?)? }),
         Suite::Rdfc => {
             let mut options = proof.clone();
             if let Some(context) = document.get("@context") {
                 options.insert("@context".to_owned(), context.clone());
             }
-            let rdf = |members: &Map<String, Value>| canonicalizer.canonicalize(&canonical(members)?);
-            (rdf(&options)?, rdf(document)?)
+            let rdf = |members: &Map<String, Value>| text(canonicalizer.canonicalize(&canonical(members)?)?);
+            Ok(ToSign::RdfcProof { options: rdf(&options)?, document: rdf(document)? })
         }
-    };
-    let mut hash = [0; 64];
-    hash[..32].copy_from_slice(&Sha256::digest(options));
-    hash[32..].copy_from_slice(&Sha256::digest(document));
-    Ok(hash)
+    }
 }
 
 /// Checks one proof over a document, which has either no proof or those that this one is made after.
@@ -238,8 +243,7 @@ pub(crate) fn verify(
         context = Some(signed.clone());
         document.insert("@context".to_owned(), signed.clone());
     }
-    let hash = hash(suite, &document, &options, canonicalizer)?;
-    key.verify(&hash, &signature)?;
+    key.verify(&to_sign(suite, &document, &options, canonicalizer)?.bytes(), &signature)?;
     let id = id(proof)?;
     let challenge = text("challenge")?.map(str::to_owned);
     let domains = strings(proof, "domain")?;

@@ -8,10 +8,11 @@ use crate::{
     credential::{Credential, Verifier},
     error::{Kind, Refused, Result, refuse},
     json,
-    jws::{self, Token},
+    jws::{self, Header, Token},
     model::Model,
     moment::{Moment, Validity},
     signer::Signer,
+    to_sign::ToSign,
 };
 
 pub use crate::jws::Algorithm;
@@ -28,7 +29,8 @@ pub fn issue(document: &Map<String, Value>, algorithm: Algorithm, signer: &dyn S
     if model.issuer != signer.public_key().did() {
         return refuse(Kind::CannotMake, "its issuer is not the one who signs");
     }
-    jws::sign(algorithm, TYPE, Some("vc"), true, &canonical(document)?, signer)
+    let header = Header { algorithm, typ: TYPE, content: Some("vc"), names_key: true };
+    jws::sign(header, &canonical(document)?, signer, |header, payload| ToSign::Token { header, payload })
 }
 
 impl Verifier<'_> {
@@ -44,7 +46,7 @@ impl Verifier<'_> {
             return refuse(Kind::Unsupported, "it is a token of the data model 1.1");
         }
         claims(&document, self.now)?;
-        let credential = self.accept(document, vec![key])?;
+        let credential = self.accept(document, vec![key], vec![token.algorithm().name()])?;
         let says = |name: &str, known: Option<&str>| match credential.document().get(name) {
             Some(said) if said.as_str() != known => {
                 refuse(Kind::Malformed, format!("its {name} is not what the credential says"))

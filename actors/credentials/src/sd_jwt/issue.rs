@@ -12,10 +12,11 @@ use crate::{
     canonical::canonical,
     error::{Kind, Refused, Result, refuse, short},
     json,
-    jws::{self, Algorithm},
+    jws::{self, Algorithm, Header},
     key::PublicKey,
     random::Salt,
     signer::Signer,
+    to_sign::ToSign,
 };
 
 /// What a verifier must see before it can believe anything.
@@ -82,7 +83,12 @@ pub fn issue(what: &Issue<'_>, salts: &mut dyn FnMut() -> Result<Salt>, signer: 
         members.insert(ALGORITHM.to_owned(), json!("sha-256"));
         members.extend(what.holder.map(|key| (holder::CONFIRMATION.to_owned(), holder::confirmation(key))));
     }
-    let mut text = jws::sign(what.algorithm, what.typ, None, true, &canonical(&claims)?, signer)?;
+    let mut text = jws::sign(
+        Header { algorithm: what.algorithm, typ: what.typ, content: None, names_key: true },
+        &canonical(&claims)?,
+        signer,
+        |header, payload| ToSign::SdJwt { header, payload },
+    )?;
     text.push('~');
     for disclosure in disclosures {
         text.push_str(disclosure.text());

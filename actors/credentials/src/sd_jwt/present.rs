@@ -12,10 +12,11 @@ use crate::{
     canonical::canonical,
     error::{Kind, Result, refuse},
     json,
-    jws::{self, Algorithm},
+    jws::{self, Algorithm, Header},
     moment::Moment,
     presentation::Question,
     signer::Signer,
+    to_sign::ToSign,
 };
 
 /// The type of the token that proves who presents.
@@ -82,7 +83,10 @@ impl Presentable {
             ]
             .into_iter()
             .collect();
-            text.push_str(&jws::sign(algorithm, BINDING, None, false, &canonical(&claims)?, signer)?);
+            let header = Header { algorithm, typ: BINDING, content: None, names_key: false };
+            let binding =
+                jws::sign(header, &canonical(&claims)?, signer, |header, payload| ToSign::KeyBinding { header, payload })?;
+            text.push_str(&binding);
         }
         if text.len() > json::MAX_BYTES { refuse(Kind::TooLarge, "it would be too large to be read") } else { Ok(text) }
     }

@@ -6,7 +6,7 @@ use super::{disclosure::hash, holder, issue::is_by, present, process::process};
 use crate::{
     credential::{Credential, Verifier},
     error::{Kind, Refused, Result, refuse},
-    jws::Token,
+    jws::{Algorithm, Token},
     key::PublicKey,
     moment::{Moment, SKEW},
     presentation::Question,
@@ -24,6 +24,7 @@ const ANSWER: i64 = 300;
 pub struct SdClaims {
     claims: Map<String, Value>,
     issuer: PublicKey,
+    algorithm: Algorithm,
     holder: Option<PublicKey>,
 }
 
@@ -36,6 +37,11 @@ impl SdClaims {
     /// Who issued it.
     pub fn issuer(&self) -> &PublicKey {
         &self.issuer
+    }
+
+    /// How its issuer names the algorithm of the signature.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
     }
 
     /// Who proved to be the one to whom it was issued.
@@ -68,14 +74,19 @@ impl Verifier<'_> {
                 Some(key)
             }
         };
-        Ok(SdClaims { claims, issuer, holder })
+        Ok(SdClaims { claims, issuer, algorithm: token.algorithm(), holder })
     }
 
     /// Checks an SD-JWT that is a credential of the data model 2.0. With a question its holder must be the one it is about.
     pub fn sd_jwt_credential(&self, text: &str, question: Option<&Question>) -> Result<Credential> {
-        let SdClaims { mut claims, issuer, holder } = self.sd_jwt(text, question)?;
+        self.sd_credential(self.sd_jwt(text, question)?)
+    }
+
+    /// What was disclosed, as a credential of the data model 2.0.
+    pub fn sd_credential(&self, shown: SdClaims) -> Result<Credential> {
+        let SdClaims { mut claims, issuer, algorithm, holder } = shown;
         claims.remove(holder::CONFIRMATION);
-        let credential = self.accept(claims, vec![issuer])?;
+        let credential = self.accept(claims, vec![issuer], vec![algorithm.name()])?;
         match holder {
             Some(key) if credential.subject()? != key.did() => refuse(Kind::WrongHolder, "it is not about the holder"),
             _ => Ok(credential),

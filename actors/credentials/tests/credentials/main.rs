@@ -12,5 +12,6 @@ mod sd_jwts;
 mod sets;
 mod statuses;
 mod support;
+mod to_sign;
 mod tokens;
 mod w3c_folder;
