@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, AsyncContext as _, Context, Handler, Message};
 use ipc::{
     Code, Instance, Refusal, Role,
-    messages::crypto::{ApiKey, CacheKey, Identity, KeyState, Lend, StoreKey},
+    messages::crypto::{ApiKey, CacheKey, CredentialSignature, Identity, KeyState, Lend, StoreKey, ToSign},
 };
 use zeroize::Zeroizing;
 
@@ -161,6 +161,13 @@ pub(crate) struct Sign {
     pub(crate) headers: Vec<Vec<u8>>,
 }
 
+/// Sign something of a credential.
+#[derive(Message)]
+#[rtype(result = "Result<CredentialSignature, Refusal>")]
+pub(crate) struct SignFor {
+    pub(crate) what: ToSign,
+}
+
 /// Lend a provider's key.
 #[derive(Message)]
 #[rtype(result = "Result<u64, Refusal>")]
@@ -310,6 +317,14 @@ impl Handler<Who> for Keeper {
 
     fn handle(&mut self, _: Who, _: &mut Context<Self>) -> Self::Result {
         self.space().map(Space::identity)
+    }
+}
+
+impl Handler<SignFor> for Keeper {
+    type Result = Result<CredentialSignature, Refusal>;
+
+    fn handle(&mut self, sign: SignFor, _: &mut Context<Self>) -> Self::Result {
+        self.space()?.sign_credential(sign.what)
     }
 }
 

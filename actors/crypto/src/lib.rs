@@ -8,6 +8,7 @@
 //! **Architecture Invariant:** no verb signs bytes as they are, none gives out a master, wrapping or signing key, and
 //! nothing about a user is written, logged or answered before his pair has opened a space. A crash means locked.
 
+mod credential;
 mod derive;
 mod keeper;
 mod leases;

@@ -22,7 +22,8 @@ use tokio::sync::Mutex;
 use crate::{
     derive::{Derive, Deriver},
     keeper::{
-        Confirm, Forget, Keeper, LendKey, Look, MayTry, Opening, Pair, Release, ReleaseCache, ReleaseKey, Sign, Try, TryAnew, Who,
+        Confirm, Forget, Keeper, LendKey, Look, MayTry, Opening, Pair, Release, ReleaseCache, ReleaseKey, Sign, SignFor, Try,
+        TryAnew, Who,
     },
 };
 
@@ -107,8 +108,9 @@ impl Service {
                 let release = ReleaseKey { lease: release.lease, asks: reply.source().0 };
                 reply.finish(self.keeper.send(release).await.map_err(gone).flatten());
             }
-            Ok(Request::SignCredential(_)) => {
-                incoming.reply::<SignCredential>().refuse(&Refusal::internal("sign a credential"));
+            Ok(Request::SignCredential(sign)) => {
+                let reply: Reply<SignCredential> = incoming.reply();
+                reply.finish(self.keeper.send(SignFor { what: sign.what }).await.map_err(gone).flatten());
             }
             Err(refusal) => incoming.refuse(&refusal),
         }

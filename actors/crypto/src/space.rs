@@ -4,12 +4,12 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use ipc::{
     Code, Refusal,
     event::{EventHeader, SIGNING_TAG},
-    messages::crypto::{CacheKey, Identity, StoreKey},
+    messages::crypto::{CacheKey, CredentialSignature, Identity, StoreKey, ToSign},
     secret::Secret,
 };
 use zeroize::Zeroizing;
 
-use crate::{derive::expand, person::Person, slots::Keys};
+use crate::{credential, derive::expand, person::Person, slots::Keys};
 
 /// A space that is open. Dropping it forgets its keys.
 pub(crate) struct Space {
@@ -57,6 +57,15 @@ impl Space {
     pub(crate) fn cache_key(&self) -> CacheKey {
         let key = expand(self.keys.master(), "lamos/v1/sparse");
         CacheKey { key: Secret::new(key.to_vec()), space: self.keys.space }
+    }
+
+    /// Signs something of a credential in the person's name. Of the demo space everybody has the key.
+    pub(crate) fn sign_credential(&self, what: ToSign) -> Result<CredentialSignature, Refusal> {
+        if self.is_demo() {
+            let sentence = "the demo space signs no credentials: everybody has its key; sign in with a space of your own";
+            return Err(Refusal::new(Code::DemoRefused, sentence));
+        }
+        credential::sign(&self.person, what)
     }
 
     /// Signs an event: only one of this space, only one of this device.

@@ -6,6 +6,8 @@
 //!
 //! **Architecture Invariant:** nothing of one question is there in the next, because nothing of the process is.
 
+mod check;
+mod compose;
 mod service;
 
 use std::future::Future;

@@ -1,15 +1,21 @@
 //! The one question, answered by a thread of its own, so that this one can end what takes too long.
 
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
+use credentials::Moment;
 use ipc::{
     Code, Refusal,
     endpoint::{Event, Events, Incoming, Reply},
-    messages::verifier::{Check, Compose, Composed, Request, Verdict},
+    messages::verifier::{Check, Compose, Request},
     service::Method,
 };
 use tokio::{sync::oneshot, time::timeout};
 use tracing::Instrument as _;
+
+use crate::{check, compose};
 
 /// How long one question may take by the clock on the wall. What is within the bounds of `credentials` takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,18 +36,16 @@ pub(crate) async fn run(mut events: Events) {
 
 async fn answer(incoming: Incoming) {
     match Request::decode(incoming.method(), incoming.body()) {
-        Ok(Request::Check(check)) => within(incoming.reply::<Check>(), move || checked(check)).await,
-        Ok(Request::Compose(compose)) => within(incoming.reply::<Compose>(), move || composed(compose)).await,
+        Ok(Request::Check(check)) => within(incoming.reply::<Check>(), move || Ok(check::check(&check, now()))).await,
+        Ok(Request::Compose(compose)) => within(incoming.reply::<Compose>(), move || compose::compose(compose, now())).await,
         Err(refusal) => incoming.refuse(&refusal),
     }
 }
 
-fn checked(_: Check) -> Result<Verdict, Refusal> {
-    Err(Refusal::internal("check a credential"))
-}
-
-fn composed(_: Compose) -> Result<Composed, Refusal> {
-    Err(Refusal::internal("compose a credential"))
+/// What time it is. Of a clock before 1970 the beginning of 1970, at which nothing is valid yet.
+fn now() -> Moment {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Moment::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Computes on another thread, for so long and no longer. It is not stopped when the time is over: it ends with the process.
