@@ -37,7 +37,10 @@ const KNOWS: &[(&str, &[&str])] = &[
     ("code", &["ipc"]),
     ("verifier", &["credentials", "ipc"]),
     ("agent", &["ipc", "system-skills"]),
-    ("lamos", &["agent", "backends", "code", "courier", "crypto", "instance", "ipc", "llm", "storage", "verifier"]),
+    (
+        "lamos",
+        &["agent", "backends", "code", "courier", "credentials", "crypto", "instance", "ipc", "llm", "storage", "verifier"],
+    ),
     // It starts the binary, and attaches to it as a command line does.
     ("integration-tests", &["ipc"]),
 ];

@@ -1,5 +1,6 @@
 //! The command line as it is written and as it is explained.
 
+mod credential;
 mod keep;
 mod place;
 mod rules;
@@ -9,6 +10,10 @@ mod vol;
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use credential::{
+    CredentialAction, CredentialArgs, FormName, Import as ImportCredential, Issue, Lists, Present, Question,
+    Verify as VerifyCredential,
+};
 use ipc::messages::start::CacheProfile;
 pub use keep::{Backup, BackupAction, EraseArgs, ExportArgs, Restore, VerifyArgs};
 pub use place::{PlaceAction, PlaceArgs};
@@ -116,6 +121,8 @@ pub enum Command {
     /// there first. LAMOS_PROFILE says which of the two are used: production (both), development (the near folder alone) or
     /// test (nothing lasts).
     Place(PlaceArgs),
+    /// Issue, verify, present and take back credentials that others can check without this program
+    Credential(CredentialArgs),
     /// List the events of the archive, or show one
     Objects(ObjectsArgs),
     /// Count everything that is kept, and the room it takes

@@ -9,6 +9,7 @@
 mod args;
 mod backup;
 mod backup_place;
+mod credential;
 mod doctor;
 mod erase;
 mod export;
@@ -132,6 +133,7 @@ async fn with_session(session: &Session, common: &Common, command: Command) -> O
         Command::Skills(args) => skills::skills(session, common, args).await,
         Command::Vol(args) => vol::vol(session, common, args).await,
         Command::Place(args) => place::place(session, args, common.json).await,
+        Command::Credential(args) => credential::credential(session, common, args).await,
         Command::Objects(args) => objects::objects(session, common, args).await,
         Command::Stats => stats::stats(session, common).await,
         Command::Erase(args) => erase::erase(session, common, args).await,

@@ -30,7 +30,7 @@ use super::{
 use crate::exit;
 
 /// What volumes are called. Which of their paths are good is the archive's to say.
-const VOLUMES: &[&str] = &["project", "system", "team", "user"];
+const VOLUMES: &[&str] = &["credentials", "project", "system", "team", "user"];
 
 /// Exit code of what was asked for and is not there.
 const NOT_FOUND: u8 = 3;

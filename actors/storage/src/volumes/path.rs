@@ -1,6 +1,6 @@
 //! What a path in a volume is: the one place where a path becomes one. Nothing else in the archive takes paths apart.
 //!
-//! `system/…`, `user/…`, `team/<id>/…` and `project/<id>/…`; with `@` and a name after the volume, as in `user@draft/…`, on
+//! `system/…`, `user/…`, `credentials/…`, `team/<id>/…` and `project/<id>/…`; with `@` and a name after the volume, as in `user@draft/…`, on
 //! a branch of it. In the rest of a path `@` is a letter like others, and rights are those of the volume: whatever is spelled
 //! with a branch has the kind of its volume. Names are kept in Unicode's composed form (NFC), so that a name
 //! is the same however it was typed.
@@ -23,6 +23,8 @@ const MAX_ID: usize = 64;
 /// A kind of volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
+    /// What others can verify: what the person issued, and holds.
+    Credentials,
     /// Of one project.
     Project,
     /// What ships with the program.
@@ -35,11 +37,12 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// In the order of their names.
-    pub(crate) const ALL: &[Kind] = &[Kind::Project, Kind::System, Kind::Team, Kind::User];
+    pub(crate) const ALL: &[Kind] = &[Kind::Credentials, Kind::Project, Kind::System, Kind::Team, Kind::User];
 
     /// The first part of its paths.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Kind::Credentials => "credentials",
             Kind::Project => "project",
             Kind::System => "system",
             Kind::Team => "team",
@@ -143,8 +146,9 @@ impl VolumePath {
         if let Some(branch) = branch {
             return Ok(VolumePath { kind: branch.kind, whole, branch: Some(branch) });
         }
-        let kind = Kind::of(&whole)
-            .ok_or_else(|| bad(text, "it begins with the name of a volume: system, user, team/<id> or project/<id>"))?;
+        let kind = Kind::of(&whole).ok_or_else(|| {
+            bad(text, "it begins with the name of a volume: system, user, credentials, team/<id> or project/<id>")
+        })?;
         let mut rest = whole.split('/').skip(1);
         if kind.has_id() && !rest.next().is_some_and(is_id) {
             return Err(bad(text, &format!("{}/ is followed by an id of {ID}", kind.name())));

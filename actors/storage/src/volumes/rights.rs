@@ -1,7 +1,8 @@
 //! Who may do what in which volume, as data, and the one function that asks.
 //!
 //! A person's own programs may do everything but change what ships. An agent reads strangers' words, so it writes nowhere;
-//! it reads what is there for every conversation. A conversation belongs to no project yet, so an agent reads none.
+//! it reads what is there for every conversation. A conversation belongs to no project yet, so an agent reads none; and what
+//! others say about a person, under a signature, is nothing a conversation needs.
 
 use ipc::{Code, Refusal, Role};
 
@@ -28,10 +29,12 @@ const RIGHTS: &[(Role, Kind, &[Act])] = &[
     (Role::Cli,   Kind::Team,    ALL),
     (Role::Cli,   Kind::User,    ALL),
     (Role::Cli,   Kind::Project, ALL),
+    (Role::Cli,   Kind::Credentials, ALL),
     (Role::Ui,    Kind::System,  READ),
     (Role::Ui,    Kind::Team,    ALL),
     (Role::Ui,    Kind::User,    ALL),
     (Role::Ui,    Kind::Project, ALL),
+    (Role::Ui,    Kind::Credentials, ALL),
     (Role::Agent, Kind::System,  READ),
     (Role::Agent, Kind::Team,    READ),
     (Role::Agent, Kind::User,    READ),
@@ -70,6 +73,7 @@ mod tests {
 
     fn path(kind: Kind) -> &'static str {
         match kind {
+            Kind::Credentials => "credentials/held/a",
             Kind::Project => "project/p/a",
             Kind::System => "system/skills/a",
             Kind::Team => "team/t/a",
@@ -100,7 +104,7 @@ mod tests {
                     let person = matches!(role, Role::Cli | Role::Ui);
                     let expected = match (act, kind) {
                         (Act::Write, Kind::System) => false,
-                        (Act::Write, _) | (_, Kind::Project) => person,
+                        (Act::Write, _) | (_, Kind::Project | Kind::Credentials) => person,
                         _ => person || role == Role::Agent,
                     };
                     assert_eq!(may(role, act, kind), expected, "{role} {act:?} {kind:?}");
