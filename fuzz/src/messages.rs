@@ -34,7 +34,7 @@ macro_rules! lines {
 // The numbers are those of the roles; 0 is what every process answers.
 lines! {
     0 common: Echo Source SetLevel;
-    1 supervisor: Engage Opened Closed AllowPorts;
+    1 supervisor: Engage Opened Closed AllowPorts OpenGate;
     3 instance: ListRecent ReadRecent Give Standing Pin ListKinds;
     4 storage:
         CreateConversation AppendMessage ListConversations ReadConversation SetTitle Journal AppendTrace ListTraces
@@ -50,6 +50,7 @@ lines! {
     8 code: Run;
     9 courier: Put Get Head List Delete;
     10 verifier: Check Compose;
+    11 gate: ServeCredentials;
 }
 
 /// The body of a message: a byte for the service, two for the method, one for which of its types, and the bytes.

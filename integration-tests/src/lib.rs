@@ -24,6 +24,7 @@ pub mod fault_proxy;
 pub mod files;
 pub mod fuzz;
 pub mod home;
+pub mod http_gate;
 pub mod http_request;
 pub mod llama;
 pub mod processes;

@@ -161,6 +161,8 @@ codes! {
     CannotStart = 600, Ours;
     /// Something that was never meant to happen.
     Internal = 601, Ours;
+    /// A port of this machine cannot be listened on.
+    CannotListen = 610, Person;
 }
 
 /// Why a call was refused, in a form that a program can act on and a sentence that a person can.

@@ -70,6 +70,8 @@ roles! {
     Courier = 9, "courier";
     /// One look at what strangers wrote about credentials.
     Verifier = 10, "verifier";
+    /// The HTTP faces: what other programs of this machine ask of this one.
+    Gate = 11, "gate";
 }
 
 /// The type-level name of a role that sends calls.

@@ -57,7 +57,7 @@ fn what_is_kept_does_no_harm() {
 
 #[test]
 fn no_method_is_without_a_line() {
-    let services: [(&str, &[(u16, &str)]); 10] = [
+    let services: [(&str, &[(u16, &str)]); 11] = [
         ("common", messages::common::METHODS),
         ("supervisor", messages::supervisor::METHODS),
         ("instance", messages::instance::METHODS),
@@ -67,6 +67,7 @@ fn no_method_is_without_a_line() {
         ("agent", messages::agent::METHODS),
         ("code", messages::code::METHODS),
         ("courier", messages::courier::METHODS),
+        ("gate", messages::gate::METHODS),
         ("verifier", messages::verifier::METHODS),
     ];
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/messages");

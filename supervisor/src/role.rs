@@ -84,9 +84,14 @@ pub(crate) fn take(
     handed: Vec<OwnedFd>,
     parent: i32,
 ) -> Result<(tenants::Prepared, &'static Rights, Birthright), Refusal> {
+    let listener = match start.work {
+        Work::Gate => handed.first().map(|listener| rustix::io::fcntl_dupfd_cloexec(listener, 3)).transpose(),
+        _ => Ok(None),
+    };
+    let listener = listener.map_err(|error| cannot(start.role, &format!("take its listener: {error}")))?;
     let prepared = tenants::prepare(&start.work, start.generation, handed)?;
     let rights = rights::of(start.role).ok_or_else(|| cannot(start.role, &"find its rights"))?;
-    let mut birthright = Birthright { directory: None, path: PathBuf::new(), ports: Vec::new(), parent };
+    let mut birthright = Birthright { directory: None, path: PathBuf::new(), ports: Vec::new(), listener, parent };
     match &start.work {
         Work::Storage { directory, .. } | Work::Ui { directory, .. } => {
             let path: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(directory.as_slice());
@@ -96,7 +101,7 @@ pub(crate) fn take(
             birthright.directory = Some(directory.map_err(|error| cannot(start.role, &format!("open its directory: {error}")))?);
         }
         Work::Llm { ports } | Work::Courier { ports } => birthright.ports = [&[443, 53], &ports[..]].concat(),
-        Work::Crypto | Work::Agent { .. } | Work::Code | Work::Verifier => {}
+        Work::Crypto | Work::Agent { .. } | Work::Code | Work::Verifier | Work::Gate => {}
     }
     Ok((prepared, rights, birthright))
 }

@@ -24,6 +24,8 @@ pub enum Prepared {
     Code(code::Prepared),
     /// A look at credentials.
     Verifier,
+    /// What is asked over HTTP.
+    Gate(gate::Prepared),
     /// The window's cache.
     Ui(instance::Prepared),
 }
@@ -41,6 +43,7 @@ pub fn prepare(work: &Work, generation: u32, handed: Vec<OwnedFd>) -> Result<Pre
         Work::Agent { conversation } => Prepared::Agent(agent::prepare(*conversation)),
         Work::Code => Prepared::Code(code::prepare()?),
         Work::Verifier => Prepared::Verifier,
+        Work::Gate => Prepared::Gate(gate::prepare(handed)?),
         Work::Ui { directory, profile, rules } => Prepared::Ui(instance::prepare(directory, *profile, rules)?),
     })
 }
@@ -55,6 +58,7 @@ pub async fn start(prepared: Prepared, caller: Rc<Caller>, events: Events) -> Re
         Prepared::Agent(prepared) => Box::pin(agent::start(prepared, Client::new(caller), events)),
         Prepared::Code(prepared) => Box::pin(code::start(prepared, events).await?),
         Prepared::Verifier => Box::pin(verifier::start(events)),
+        Prepared::Gate(prepared) => Box::pin(gate::start(prepared, Client::new(caller), events)?),
         Prepared::Ui(prepared) => Box::pin(instance::start(prepared, Client::new(caller), events).await?),
     })
 }

@@ -12,6 +12,7 @@ pub mod common;
 pub mod courier;
 pub mod credentials;
 pub mod crypto;
+pub mod gate;
 pub mod inspect;
 pub mod instance;
 pub mod llm;

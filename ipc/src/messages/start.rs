@@ -122,6 +122,8 @@ pub enum Work {
         /// TCP ports the person configured.
         ports: Vec<u16>,
     },
+    /// Answer over HTTP on the listeners that come as descriptors with this message.
+    Gate,
     /// Keep the sealed cache of the window in this directory.
     Ui {
         /// A path, as the operating system spells it.

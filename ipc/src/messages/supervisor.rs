@@ -11,6 +11,7 @@ crate::service! {
         2 Opened -> Done;
         3 Closed -> Done;
         4 AllowPorts -> Done;
+        5 OpenGate -> GateOpened;
     }
 }
 
@@ -46,4 +47,24 @@ pub struct AllowPorts {
     pub role: Role,
     /// TCP ports of servers the person named.
     pub ports: Vec<u16>,
+}
+
+/// Listen on this port of this machine, and start a process that answers there over HTTP. Both last as long as the command
+/// line that asks is attached; it has one at most. One whose process has ended is given another for the same listener, on
+/// which whoever came meanwhile has waited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct OpenGate {
+    /// A TCP port of 127.0.0.1; 0 for any that is free.
+    pub port: u16,
+    /// The same port of `::1` too.
+    pub ipv6: bool,
+}
+
+/// Who answers there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct GateOpened {
+    /// Its instance, which is to be told what it serves.
+    pub instance: u32,
+    /// The port.
+    pub port: u16,
 }

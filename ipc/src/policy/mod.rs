@@ -162,6 +162,7 @@ mod tests {
     #[test]
     fn keys_and_network_stay_apart() {
         let asks = |source: Role| TABLE.iter().filter(move |row| row.source == source);
+        let person = |row: &Row| matches!(row.source, Role::Cli | Role::Supervisor);
         assert!(asks(Role::Code).next().is_none(), "a script asks nobody");
         assert!(asks(Role::Verifier).next().is_none(), "what reads strangers' credentials asks nobody");
         assert!(asks(Role::Llm).all(|row| row.destination == Role::Crypto), "the network asks for a key and nothing else");
@@ -170,9 +171,11 @@ mod tests {
         assert!(asks(Role::Courier).all(|row| row.destination == Role::Crypto), "it is told what to carry, and reads nothing");
         assert!(asks(Role::Agent).all(|row| row.destination != Role::Courier), "what was talked into it stays here");
         assert!(asks(Role::Ui).all(|row| !matches!(row.destination, Role::Llm | Role::Code)));
+        let by_gate = asks(Role::Gate).all(|row| matches!(row.destination, Role::Crypto | Role::Verifier) && !row.sensitive);
+        assert!(by_gate, "what strangers speak to gets no key");
+        assert!(TABLE.iter().filter(|row| row.destination == Role::Gate).all(person), "nobody but the person opens a gate");
         assert!(TABLE.iter().all(|row| row.destination != Role::Cli), "a person's command line asks and does not answer");
         let answered = |row: &&Row| row.destination == Role::Ui;
-        let person = |row: &Row| matches!(row.source, Role::Cli | Role::Supervisor);
         assert!(TABLE.iter().filter(answered).all(person), "the window answers the person and nobody who parses or keeps");
         let keys = asks(Role::Ui).filter(|row| row.destination == Role::Crypto && row.name.starts_with("Release"));
         assert!(keys.map(|row| row.name).eq(["ReleaseCacheKey"]), "the window gets the key of its own cache and no other");

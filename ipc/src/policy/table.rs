@@ -5,7 +5,7 @@
 
 use super::{KIB, MIB, Marks, Permits, Row, policy};
 use crate::{
-    messages::{agent, code, common, courier, crypto, instance, llm, storage, supervisor, verifier},
+    messages::{agent, code, common, courier, crypto, gate, instance, llm, storage, supervisor, verifier},
     role::{Role, source},
     service::Method,
 };
@@ -20,6 +20,8 @@ policy! {
 //  who        asks for what                    largest body  in flight  a second  seconds  marks
     Cli     -> supervisor::Engage:              KIB,                 16,      50,      15,  NONE;
     Cli     -> supervisor::AllowPorts:          KIB,                  2,       5,      15,  NONE;
+    Cli     -> supervisor::OpenGate:            KIB,                  1,       5,      15,  NONE;
+    Cli     -> gate::ServeCredentials:          KIB,                  1,       5,  604800,  NONE;
     Cli     -> crypto::Unlock:                  16 * KIB,             1,       2,      60,  NONE;
     Cli     -> crypto::Deploy:                  16 * KIB,             1,       2,      60,  NONE;
     Cli     -> crypto::UnlockAnew:              16 * KIB,             1,       2,      60,  NONE;
@@ -156,6 +158,10 @@ policy! {
     Storage -> courier::Delete:                 8 * KIB,              4,     200,      60,  NONE;
     Courier -> crypto::ReleaseApiKey:           KIB,                 16,     200,       5,  NONE;
     Llm     -> crypto::ReleaseApiKey:           KIB,                 16,     100,       5,  NONE;
+    Gate    -> verifier::Check:                 MIB,                  4,     100,      30,  UNTRUSTED, fresh;
+    Gate    -> verifier::Compose:               MIB,                  4,     100,      30,  UNTRUSTED, fresh;
+    Gate    -> crypto::ShowIdentity:            KIB,                  4,     100,       5,  NONE;
+    Gate    -> crypto::SignCredential:          MIB,                  4,     100,      15,  NONE;
     Crypto  -> supervisor::Opened:              KIB,                  1,     100,      30,  NONE;
     Crypto  -> supervisor::Closed:              KIB,                  1,     100,      30,  NONE;
     Supervisor -> crypto::Lock:                 KIB,                  2,      10,      15,  NONE;
@@ -163,8 +169,8 @@ policy! {
     Supervisor -> storage::ReleaseAgent:        KIB,                 64,     200,      15,  NONE;
 
 //  what every process answers, so that the way to it can be checked and measured
-    * Cli   -> [Storage Crypto Llm Agent Code Courier Verifier Ui] Echo:   MIB,   8,   65535,      15;
-    * Cli   -> [Storage Crypto Llm Agent Code Courier Verifier Ui] Source: KIB,   2,      50,      60;
+    * Cli   -> [Storage Crypto Llm Agent Code Courier Verifier Ui Gate] Echo:   MIB,   8,   65535,      15;
+    * Cli   -> [Storage Crypto Llm Agent Code Courier Verifier Ui Gate] Source: KIB,   2,      50,      60;
 //  a person wants to see more of what it does
-    * Supervisor -> [Storage Crypto Llm Agent Code Courier Verifier Ui] SetLevel: KIB, 36, 200,     15;
+    * Supervisor -> [Storage Crypto Llm Agent Code Courier Verifier Ui Gate] SetLevel: KIB, 36, 200,     15;
 }

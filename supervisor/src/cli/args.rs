@@ -21,7 +21,7 @@ use rules::InstanceRules;
 pub use tend::{Flight, Log, Tail};
 pub use vol::{Layers, ObjectsArgs, Vol, VolAction};
 
-use super::{instance::InstanceArgs, memory::MemoryArgs, search::SearchArgs};
+use super::{instance::InstanceArgs, memory::MemoryArgs, search::SearchArgs, vc_api::VcApiArgs};
 use crate::levels::Levels;
 
 /// A person's own AI operating system, on their own machine.
@@ -137,6 +137,8 @@ pub enum Command {
     Restore(Restore),
     /// Write everything to a file that any program can read and anybody can check
     Export(ExportArgs),
+    /// Let other programs of this machine have credentials issued in your name and checked, over HTTP (the W3C's VC-API)
+    VcApi(VcApiArgs),
     /// List the processes, or what is enforced on them
     Ps(Ps),
     /// Stay up, so that other commands are answered at once

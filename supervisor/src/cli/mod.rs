@@ -34,6 +34,7 @@ mod skills;
 mod stats;
 mod tail;
 mod turn;
+mod vc_api;
 mod verify;
 mod vol;
 mod words;
@@ -140,6 +141,7 @@ async fn with_session(session: &Session, common: &Common, command: Command) -> O
         Command::Verify(args) => verify::verify(session, common, args).await,
         Command::Backup(args) => backup::backup(session, common, args).await,
         Command::Export(args) => export::export(session, common, args).await,
+        Command::VcApi(args) => vc_api::vc_api(session, common, args).await,
         Command::Lock => lock(session).await,
         Command::Serve(args) => serve(session, common, &args).await,
         _ => Err(Failure::new(exit::OURS, "failed to find the command")),

@@ -9,7 +9,10 @@ use ipc::{
     Role,
     endpoint::Options,
     id::ConversationId,
-    messages::{common::Echo, supervisor::Engage},
+    messages::{
+        common::Echo,
+        supervisor::{Engage, OpenGate},
+    },
 };
 use serde_json::{Value, json};
 
@@ -89,6 +92,7 @@ async fn wake(session: &Session, common: &Common) -> Outcome {
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|error| Failure::new(exit::OURS, format!("failed to get random bytes: {error}")))?;
     session.client.call(&Engage { conversation: ConversationId(id) }).await?;
+    session.client.call(&OpenGate { port: 0, ipv6: false }).await?;
     for role in [Role::Llm, Role::Code, Role::Verifier, Role::Courier, Role::Ui] {
         let options = Options { role: Some(role), ..Options::default() };
         session.client.call_with(&Echo { bytes: Vec::new() }, options).await?;

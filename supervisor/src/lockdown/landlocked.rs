@@ -32,7 +32,7 @@ pub(super) fn enter(rights: &Rights, birthright: &Birthright) -> Result<Vec<Wall
         Files::OneDirectory => "one directory",
     };
     let ports = match rights.network {
-        Network::None => "no TCP port".to_owned(),
+        Network::None | Network::AcceptInherited => "no TCP port".to_owned(),
         Network::TcpConnect => format!("TCP {:?}", birthright.ports),
     };
     Ok(vec![
@@ -54,7 +54,7 @@ fn restrict(rights: &Rights, birthright: &Birthright) -> Result<RestrictionStatu
         _ => ruleset,
     };
     let ruleset = match rights.network {
-        Network::None => ruleset,
+        Network::None | Network::AcceptInherited => ruleset,
         Network::TcpConnect => birthright
             .ports
             .iter()

@@ -38,6 +38,8 @@ pub struct Birthright {
     pub path: PathBuf,
     /// The TCP ports it may connect to.
     pub ports: Vec<u16>,
+    /// A listener that it accepts connections on.
+    pub listener: Option<OwnedFd>,
     /// The process that must not survive us the other way round: our parent.
     pub parent: i32,
 }

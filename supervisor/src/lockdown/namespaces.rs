@@ -29,7 +29,7 @@ const PLACES: &[&str] = &["/tmp", "/run", "/proc", "/dev"];
 pub(super) fn enter(rights: &Rights, birthright: &Birthright) -> Vec<Wall> {
     let (user, group) = (getuid().as_raw(), getgid().as_raw());
     let mut flags = UnshareFlags::NEWUSER | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS | UnshareFlags::NEWNS;
-    if rights.network == Network::None {
+    if has_own_network(rights) {
         flags |= UnshareFlags::NEWNET;
     }
     // All or none: a user namespace is what the others hang on, and a system that restricts it gives none of them.
@@ -37,7 +37,7 @@ pub(super) fn enter(rights: &Rights, birthright: &Birthright) -> Vec<Wall> {
         return vec![wall("namespaces", false, format!("the kernel refuses them: {error}"))];
     }
     let mut names = vec!["user", "ipc", "uts", "mount"];
-    if rights.network == Network::None {
+    if has_own_network(rights) {
         names.push("net");
     }
     let mut walls = vec![wall("namespaces", true, names.join(", "))];
@@ -53,6 +53,14 @@ pub(super) fn enter(rights: &Rights, birthright: &Birthright) -> Vec<Wall> {
         Err(error) => wall(EMPTY_ROOT, false, format!("the kernel refuses it: {error}")),
     });
     walls
+}
+
+/// Whether it is to have a network with nothing in it. What was made elsewhere and handed over goes on working.
+fn has_own_network(rights: &Rights) -> bool {
+    match rights.network {
+        Network::None | Network::AcceptInherited => true,
+        Network::TcpConnect => false,
+    }
 }
 
 #[expect(unsafe_code, reason = "unsafe only for UnshareFlags::FILES, which is not among them")]

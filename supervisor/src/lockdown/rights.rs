@@ -22,6 +22,8 @@ pub enum Network {
     None,
     /// TCP connections to 443, 53 and the ports the person configured.
     TcpConnect,
+    /// None; but it accepts connections on the listeners that it was born with, which it has not made and cannot make.
+    AcceptInherited,
 }
 
 /// What happens when a system call is made that is not on the role's list.
@@ -70,6 +72,8 @@ pub enum Calls {
     Directory,
     /// Connect over TCP.
     TcpConnect,
+    /// Accept connections.
+    Accept,
 }
 
 /// One right that a role has or has not.
@@ -172,6 +176,20 @@ pub const TABLE: &[Rights] = &[
         undumpable: true,
         steps_back: 0,
     },
+    // A socket stays in the network it was made in: this process has one of its own, with nothing in it, and accepts on a
+    // listener of the machine's.
+    Rights {
+        role: Role::Gate,
+        files: Files::None,
+        network: Network::AcceptInherited,
+        calls: &[Calls::Accept],
+        forbidden: Forbidden::Errno,
+        open_files: 128,
+        address_space: Some(4 * GIB),
+        cpu_seconds: None,
+        undumpable: true,
+        steps_back: 0,
+    },
     Rights {
         role: Role::Agent,
         files: Files::None,
@@ -231,7 +249,7 @@ mod tests {
     #[test]
     fn who_reaches_the_network_has_no_files() {
         let online: Vec<_> = TABLE.iter().filter(|rights| rights.network != Network::None).collect();
-        assert_eq!(online.iter().map(|rights| rights.role).collect::<Vec<_>>(), [Role::Llm, Role::Courier]);
+        assert_eq!(online.iter().map(|rights| rights.role).collect::<Vec<_>>(), [Role::Llm, Role::Courier, Role::Gate]);
         assert!(online.iter().all(|rights| rights.files == Files::None));
     }
 

@@ -108,6 +108,8 @@ fn fcntl(command: i32) -> When {
 fn group(calls: Calls) -> Vec<When> {
     match calls {
         Calls::HandedFile => always![SYS_pread64 SYS_pwrite64 SYS_fsync SYS_fdatasync SYS_ftruncate],
+        // Of what it was born with: nothing here makes a socket that listens, or has one listen.
+        Calls::Accept => always![SYS_accept4],
         Calls::LockMemory => always![SYS_mlock SYS_munlock],
         Calls::Directory => {
             let mut calls = always![

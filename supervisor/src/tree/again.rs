@@ -14,6 +14,7 @@ impl Tree {
     pub fn restart(&self, role: Role, instance: Option<Instance>) -> Result<(), Refusal> {
         match role {
             Role::Agent => self.end_agent(instance),
+            Role::Gate => self.end_gates(instance),
             Role::Supervisor | Role::Cli => {
                 Err(Refusal::new(Code::NotFound, format!("{role} is not a process that can be restarted")))
             }
@@ -26,6 +27,22 @@ impl Tree {
             return Err(Refusal::new(Code::NotFound, "say which agent, as in agent/3; `lamos ps` lists them"));
         };
         self.end_by_hand((Role::Agent, instance))
+    }
+
+    /// The command line that opened it has another one started for the same listener.
+    fn end_gates(&self, instance: Option<Instance>) -> Result<(), Refusal> {
+        if let Some(instance) = instance {
+            return self.end_by_hand((Role::Gate, instance));
+        }
+        let gates: Vec<Place> = self.lock().processes.keys().copied().filter(|place| place.0 == Role::Gate).collect();
+        if gates.is_empty() {
+            return Err(super::gate::none_open());
+        }
+        for place in gates {
+            // One that has gone meanwhile needs no end.
+            let _ = self.end_by_hand(place);
+        }
+        Ok(())
     }
 
     fn restart_role(&self, role: Role, instance: Option<Instance>) -> Result<(), Refusal> {

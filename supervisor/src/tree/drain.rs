@@ -11,8 +11,12 @@ use super::{
 use crate::hub::{Blame, Lane, Place};
 
 /// The reverse of the order in which they are needed.
-const ORDER: &[&[Role]] =
-    &[&[Role::Agent, Role::Code, Role::Verifier, Role::Llm, Role::Ui], &[Role::Storage], &[Role::Courier], &[Role::Crypto]];
+const ORDER: &[&[Role]] = &[
+    &[Role::Gate, Role::Agent, Role::Code, Role::Verifier, Role::Llm, Role::Ui],
+    &[Role::Storage],
+    &[Role::Courier],
+    &[Role::Crypto],
+];
 
 /// How long one step may take before what is left of it is ended.
 const PATIENCE: Duration = Duration::from_secs(5);

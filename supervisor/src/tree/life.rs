@@ -155,7 +155,7 @@ impl Tree {
         self.start((Role::Agent, instance), Generation(1), Work::Agent { conversation });
     }
 
-    fn start(&self, place: Place, generation: Generation, work: Work) {
+    pub(super) fn start(&self, place: Place, generation: Generation, work: Work) {
         let mut state = self.lock();
         let start = Start {
             hello: Hello::ours(),
@@ -166,7 +166,11 @@ impl Tree {
             log: state.log.levels.of(place.0),
             probe: None,
         };
-        let handed = if place.0 == Role::Crypto { vec![state.slots.as_fd()] } else { Vec::new() };
+        let handed = match place.0 {
+            Role::Crypto => vec![state.slots.as_fd()],
+            Role::Gate => state.listeners(place.1),
+            _ => Vec::new(),
+        };
         let spawned = spawn(&start, &handed);
         drop(handed);
         let started = spawned.and_then(|spawned| self.adopt(&mut state, place, generation, spawned));
@@ -384,14 +388,17 @@ impl Tree {
             process.state = State::Draining;
         }
         drop(state);
+        if place.0 == Role::Gate {
+            self.answer_gate(place.1, Err(&refusal));
+        }
         self.degrade(place.0, refusal);
     }
 
     /// Leaves a role as it is until a person wants it otherwise; everybody who waits for it hears why.
     fn degrade(&self, role: Role, refusal: Refusal) {
         let mut state = self.lock();
-        if role == Role::Agent {
-            // The next conversation is another process.
+        if matches!(role, Role::Agent | Role::Gate) {
+            // The next conversation is another process, and so is what the next command opens.
             return;
         }
         state.role(role).degraded = Some(refusal.clone());

@@ -10,6 +10,7 @@
 mod again;
 mod drain;
 mod flight;
+mod gate;
 mod health;
 mod idle;
 mod levels;
@@ -19,7 +20,7 @@ mod proc;
 pub mod process;
 pub mod prove;
 mod reap;
-mod restart;
+pub mod restart;
 mod service;
 pub mod spawn;
 pub mod status;
@@ -136,6 +137,8 @@ pub(crate) struct Everything {
     opening: Vec<CallId>,
     /// Calls of `AllowPorts` that wait for a process of the role.
     allowing: Vec<(Role, CallId)>,
+    /// What listens, and who asked for it.
+    gates: BTreeMap<Instance, gate::Gate>,
     /// What the clock is set for.
     alarm: Option<Instant>,
     watch: idle::Watch,
@@ -165,6 +168,8 @@ impl Tree {
         for role in OF_A_SPACE {
             hub.set_availability(*role, Availability::Refused(not_signed_in()));
         }
+        // One is asked for by its number, by who has opened it.
+        hub.set_availability(Role::Gate, Availability::Refused(gate::none_open()));
         let mut log = Log::open(&places.state, levels);
         let flight = Recorder::begin(&places);
         if let Err(error) = &flight {
@@ -203,6 +208,7 @@ impl Tree {
                 last_own_call: 0,
                 opening: Vec::new(),
                 allowing: Vec::new(),
+                gates: BTreeMap::new(),
                 alarm: None,
                 watch: idle::Watch::new(),
             }),
@@ -450,6 +456,7 @@ impl Tree {
         state.hub.gone(place, death, Blame::Supervisor);
         let last = !state.processes.keys().any(|place| place.0 == Role::Cli);
         drop(state);
+        self.close_gates_of(place);
         self.settle();
         if last {
             // Its socket stays open until this process ends, so that it can wait for that.

@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use super::{
-    Tree, not_signed_in, reap,
+    Tree, gate, not_signed_in, reap,
     spawn::{Spawned, spawn},
     status::Wall,
 };
@@ -180,6 +180,7 @@ impl Tree {
             Role::Agent => Work::Agent { conversation: ConversationId([0; 16]) },
             Role::Code => Work::Code,
             Role::Verifier => Work::Verifier,
+            Role::Gate => Work::Gate,
             role => state.work(role).ok_or_else(not_signed_in)?,
         };
         let start =
@@ -204,9 +205,12 @@ impl Tree {
 
     /// Starts one process and takes down what it says, until it has tried everything or has ended.
     async fn probe(&self, start: &Start, table: &mut Table) -> io::Result<End> {
+        // Somebody waits at the listener, so that he can be let in.
+        let visited = (start.role == Role::Gate).then(gate::visited).transpose()?;
         let spawned = {
             let state = self.lock();
-            let handed = if start.role == Role::Crypto { vec![state.slots.as_fd()] } else { Vec::new() };
+            let mut handed = if start.role == Role::Crypto { vec![state.slots.as_fd()] } else { Vec::new() };
+            handed.extend(visited.as_ref().map(|(listener, _)| listener.as_fd()));
             spawn(start, &handed)?
         };
         // Dropped on every way out of here, whereupon it is ended and reaped. What it logs is not read; it says little.

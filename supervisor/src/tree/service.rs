@@ -59,6 +59,7 @@ impl Tree {
                     Ok(Request::Opened(opened)) => self.opened(call, &opened),
                     Ok(Request::Closed(Closed)) => self.close_space(Some(call)),
                     Ok(Request::AllowPorts(allow)) => self.allow_ports(call, &allow),
+                    Ok(Request::OpenGate(open)) => self.open_gate(call, frame.header.source, open),
                     Err(refusal) => self.answer::<Closed>(call, Err(&refusal)),
                 }
             }
@@ -193,12 +194,16 @@ impl Tree {
             }
             Role::Storage => self.answer_opening(Ok(())),
             role @ (Role::Llm | Role::Courier) => self.answer_allowing(role, Ok(())),
+            Role::Gate => self.answer_gate(place.1, Ok(())),
             _ => {}
         }
     }
 
     /// A process is no more.
     pub(super) fn forget(&self, place: Place) {
+        if place.0 == Role::Gate {
+            return self.answer_gate(place.1, Err(&super::gate::cannot_be_started()));
+        }
         if place.0 != Role::Agent {
             return;
         }
@@ -275,7 +280,7 @@ impl Tree {
     /// A person named servers on other ports: the process that reaches them is born again with the right to.
     fn allow_ports(&self, call: CallId, allow: &AllowPorts) {
         let role = allow.role;
-        if rights::of(role).is_none_or(|rights| rights.network == Network::None) {
+        if rights::of(role).is_none_or(|rights| rights.network != Network::TcpConnect) {
             let sentence = format!("the {role} process has no network");
             return self.answer::<AllowPorts>(call, Err(&Refusal::new(Code::Malformed, sentence)));
         }

@@ -199,8 +199,8 @@ impl Tree {
         places.sort_by_key(|place| (place.0 as u8, place.1));
         let processes = places.iter().filter_map(|place| {
             let process = state.processes.get(place)?;
-            // An agent is not started again; how another one ended is not its story.
-            let role = state.roles.get(&place.0).filter(|_| place.0 != Role::Agent);
+            // An agent or a gate is not started again; how another one ended is not its story.
+            let role = state.roles.get(&place.0).filter(|_| !matches!(place.0, Role::Agent | Role::Gate));
             let Report { walls, proofs, micros } = process.report.clone();
             Some(ProcessStatus {
                 role: place.0.name().to_owned(),

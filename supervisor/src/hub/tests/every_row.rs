@@ -1,6 +1,6 @@
 //! The whole table, and everything that is not in it.
 
-use ipc::messages::{agent, code, common, courier, crypto, llm, storage, supervisor, verifier};
+use ipc::messages::{agent, code, common, courier, crypto, gate, llm, storage, supervisor, verifier};
 
 use super::*;
 
@@ -17,6 +17,7 @@ fn exactly_the_rows_of_the_table_pass() {
         code::METHODS,
         courier::METHODS,
         verifier::METHODS,
+        gate::METHODS,
         common::METHODS,
     ];
     let numbers: BTreeSet<u16> =

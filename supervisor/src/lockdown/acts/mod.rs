@@ -204,7 +204,7 @@ mod tests {
         }
         assert_eq!(act.judge(0), Came::Through);
         let storage = rights::of(ipc::Role::Storage).expect("spawned");
-        let birthright = Birthright { directory: None, path: Default::default(), ports: Vec::new(), parent: 0 };
+        let birthright = Birthright { directory: None, path: Default::default(), ports: Vec::new(), listener: None, parent: 0 };
         let targets = suite::Targets::default();
         let ground = Ground { rights: storage, birthright: &birthright, targets: &targets };
         const REFUSED: Act = Act::quick("be refused", CALL, |_| Err(io::Error::from_raw_os_error(libc::EPERM)));

@@ -1,12 +1,15 @@
 //! What must not be done with sockets: made, connected, bound, listened on, told to do otherwise.
 
-use std::io;
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd},
+};
 
 use super::{
     Act, CALL, RULE,
     doors::sockets::{
-        To, attach_filter, bind, connect, connect_half, control_pair, fast_open, fast_open_message, listen, pair, send_by_half,
-        set_option, socket,
+        To, accept, accept_if_any, attach_filter, bind, connect, connect_half, connect_listener, control_pair, fast_open,
+        fast_open_message, listen, listen_anew, pair, send_by_half, set_option, socket,
     },
     suite::Ground,
 };
@@ -67,6 +70,8 @@ pub(super) const FORBIDDEN: &[Act] = &[
     Act::once("make a pair of datagram sockets", CALL, |_| pair(libc::SOCK_DGRAM)),
     Act::quick("listen on a port", RULE, |ground| bind(may_make(ground), To::Here(0))),
     Act::once("listen without a port", CALL, |ground| listen(may_make(ground))),
+    Act::once("listen anew on what it accepts on", CALL, |ground| listen_anew(listener(ground), may_make(ground))),
+    Act::once("connect what it accepts on", RULE, |ground| connect_listener(listener(ground), may_make(ground), To::Here(443))),
     Act::once("give a socket an abstract name", CALL, |ground| bind(false, To::Unix(&ground.targets.own_name))),
     Act::once("put a filter before a socket", CALL, |ground| attach_filter(may_make(ground))),
     Act::once("share a port with others", CALL, |ground| set_option(may_make(ground), libc::SOL_SOCKET, libc::SO_REUSEPORT)),
@@ -85,10 +90,23 @@ pub(super) const OVER_TCP: &[Act] = &[
 pub(super) const OPTIONS: &[Act] =
     &[Act::once("keep a connection alive", CALL, |ground| set_option(may_make(ground), libc::SOL_SOCKET, libc::SO_KEEPALIVE))];
 
+/// Who was born with a listener may. Somebody waits there to be let in.
+pub(super) const ACCEPTED: &[Act] =
+    &[Act::once("let in who waits at its listener", CALL, |ground| accept(listener(ground), may_make(ground)))];
+
+/// Who has the calls for it may.
+pub(super) const ACCEPTING: &[Act] =
+    &[Act::once("look who waits at its listener", CALL, |ground| accept_if_any(listener(ground), may_make(ground)))];
+
+/// What the process was born with, if it was.
+fn listener<'g>(ground: &'g Ground<'_>) -> Option<BorrowedFd<'g>> {
+    ground.birthright.listener.as_ref().map(AsFd::as_fd)
+}
+
 /// Who may make a socket is tried on one, and who may not on the half of a pair that everybody can have.
 fn may_make(ground: &Ground<'_>) -> bool {
     match ground.rights.network {
-        Network::None => false,
+        Network::None | Network::AcceptInherited => false,
         Network::TcpConnect => true,
     }
 }

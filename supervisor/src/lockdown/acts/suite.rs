@@ -58,10 +58,12 @@ fn allowed_by(right: Right) -> &'static [Act] {
         Right::Files(Files::None) | Right::Network(Network::None) => &[],
         Right::Files(Files::OneDirectory) => files::IN_ONE_DIRECTORY,
         Right::Network(Network::TcpConnect) => sockets::OVER_TCP,
+        Right::Network(Network::AcceptInherited) => sockets::ACCEPTED,
         Right::Calls(Calls::HandedFile) => files::AT_A_PLACE,
         Right::Calls(Calls::LockMemory) => kernel::LOCKING,
         Right::Calls(Calls::Directory) => files::WITH_NAMES,
         Right::Calls(Calls::TcpConnect) => sockets::OPTIONS,
+        Right::Calls(Calls::Accept) => sockets::ACCEPTING,
         Right::AddressSpace => kernel::MUCH_MEMORY,
     }
 }
@@ -256,7 +258,8 @@ mod tests {
         };
         let targets = Targets::new(&probe, Vec::new(), vec![0]).expect("paths");
         let rights = rights::of(ipc::Role::Llm).expect("spawned");
-        let birthright = Birthright { directory: None, path: Default::default(), ports: Vec::new(), parent: ourselves };
+        let birthright =
+            Birthright { directory: None, path: Default::default(), ports: Vec::new(), listener: None, parent: ourselves };
         let ground = Ground { rights, birthright: &birthright, targets: &targets };
         let mut tried = 0;
         for listed in list().iter().filter(|listed| !LEFT_OUT.contains(&listed.act.name)) {

@@ -1,6 +1,9 @@
 //! The doors that lead to sockets.
 
-use std::io;
+use std::{
+    io,
+    os::fd::{AsRawFd as _, BorrowedFd},
+};
 
 use super::{check, close, with_filter};
 
@@ -204,4 +207,51 @@ pub(in crate::lockdown::acts) fn listen(may_make: bool) -> io::Result<()> {
     let result = check(unsafe { libc::syscall(libc::SYS_listen, descriptor, 1) });
     close(descriptor);
     result.map(drop)
+}
+
+/// Does something with the listener that was handed over, or with a socket of the process's own where none was.
+fn with_listener(listener: Option<BorrowedFd<'_>>, may_make: bool, act: impl FnOnce(i64) -> io::Result<()>) -> io::Result<()> {
+    match listener {
+        Some(listener) => act(i64::from(listener.as_raw_fd())),
+        None => {
+            let descriptor = own_socket(may_make)?;
+            let result = act(descriptor);
+            close(descriptor);
+            result
+        }
+    }
+}
+
+/// Accepts a connection that waits.
+pub(in crate::lockdown::acts) fn accept(listener: Option<BorrowedFd<'_>>, may_make: bool) -> io::Result<()> {
+    with_listener(listener, may_make, |descriptor| {
+        let (nobody, flags) = (std::ptr::null_mut::<libc::c_void>(), libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK);
+        // SAFETY: two null pointers, by which the address of who connected is not asked for.
+        check(unsafe { libc::syscall(libc::SYS_accept4, descriptor, nobody, nobody, flags) }).map(close)
+    })
+}
+
+/// The same where perhaps nobody waits.
+pub(in crate::lockdown::acts) fn accept_if_any(listener: Option<BorrowedFd<'_>>, may_make: bool) -> io::Result<()> {
+    match accept(listener, may_make) {
+        Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => Ok(()),
+        other => other,
+    }
+}
+
+/// Has a listener listen with other bounds.
+pub(in crate::lockdown::acts) fn listen_anew(listener: Option<BorrowedFd<'_>>, may_make: bool) -> io::Result<()> {
+    with_listener(listener, may_make, |descriptor| {
+        // SAFETY: no pointers.
+        check(unsafe { libc::syscall(libc::SYS_listen, descriptor, 4096) }).map(drop)
+    })
+}
+
+/// Connects a listener.
+pub(in crate::lockdown::acts) fn connect_listener(
+    listener: Option<BorrowedFd<'_>>,
+    may_make: bool,
+    to: To<'_>,
+) -> io::Result<()> {
+    with_listener(listener, may_make, |descriptor| connect_by(descriptor, to))
 }
