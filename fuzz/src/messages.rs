@@ -42,9 +42,9 @@ lines! {
         Search Reindex UploadStatus CommitFiles ListVersions ReadVersion RollBack FindFile GlobFiles ListFolder ListRemoved ListObjects
         FindObjects ShowObject ListHeads Measure Sync Carry Erase VerifyAll FindBackup BeginBackup NextPack EndBackup
         OpenPoint TakePack EndRestore Export ListMemory QueryMemory ShowMemory RunMemory MakeBranch ListBranches
-        CompareBranch MergeBranch EndBranch Rebuild ListReferences;
+        CompareBranch MergeBranch EndBranch Rebuild ListReferences PutSecret ListSecrets RemoveSecret AnchorAudit;
     5 crypto: Unlock Deploy Lock KeyStatus ReleaseStoreKey SignEvents Lend ReleaseApiKey ReleaseCacheKey ShowIdentity UnlockAnew
-        SignCredential;
+        AuditHead ReadAudit KeepKey LendKept SignCredential;
     6 llm: Complete ListModels;
     7 agent: Take ListSkills ShowSkill CheckSkill;
     8 code: Run;

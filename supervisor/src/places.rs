@@ -17,7 +17,7 @@ use rustix::fs::{FlockOperation, flock};
 const MAX_SOCKET_PATH: usize = 107;
 
 /// What is in a data directory before its file of wrapped keys is, and what a file system of its own has at its root.
-const OURS: &[&str] = &["lock", "logs", "run", "spaces", "ui", "lost+found"];
+const OURS: &[&str] = &["audit", "lock", "logs", "run", "spaces", "ui", "lost+found"];
 
 /// The directories of one installation.
 #[derive(Clone, Debug)]
@@ -149,6 +149,11 @@ impl Places {
     /// The file of wrapped keys.
     pub fn slots(&self) -> PathBuf {
         self.data.join("slots")
+    }
+
+    /// The log of what was done with the keys.
+    pub fn audit(&self) -> PathBuf {
+        self.data.join("audit")
     }
 
     /// One directory for the window's cache of each space in which a window was ever used.

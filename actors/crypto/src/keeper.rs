@@ -1,6 +1,8 @@
 //! The one owner of all keys. It does one thing after another and never waits; what takes long is done elsewhere and
 //! comes here with its result.
 
+mod recorded;
+
 use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext as _, Context, Handler, Message};
@@ -11,6 +13,7 @@ use ipc::{
 use zeroize::Zeroizing;
 
 use crate::{
+    audit::{Act, Audit},
     derive::{Cost, Root, normal_password, normal_user},
     leases::Leases,
     pending::{PATIENCE, Pending, Waiting},
@@ -19,12 +22,18 @@ use crate::{
     throttle::Throttle,
 };
 
+pub(crate) use recorded::{AuditStep, AuditTop, Flush, Keep, LendSealed, Note};
+
 /// The pair everybody knows.
 const DEMO: &str = "demo";
+
+/// How often what is summed for the audit log is written.
+const FLUSH: Duration = Duration::from_secs(600);
 
 /// See the module.
 pub(crate) struct Keeper {
     slots: Slots,
+    audit: Audit,
     open: Option<Space>,
     /// Pairs that opened nothing, until they are entered again.
     pending: Waiting,
@@ -35,10 +44,11 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Locked, with this file.
-    pub(crate) fn new(slots: Slots) -> Keeper {
+    /// Locked, with these files.
+    pub(crate) fn new(slots: Slots, audit: Audit) -> Keeper {
         Keeper {
             slots,
+            audit,
             open: None,
             pending: Waiting::default(),
             leases: Leases::default(),
@@ -51,18 +61,30 @@ impl Keeper {
         self.open.as_ref().ok_or_else(|| Refusal::new(Code::NotSignedIn, "no space is open; sign in first"))
     }
 
-    fn open(&mut self, keys: Keys) -> Opening {
+    /// Writes what is summed; what cannot be written now is tried again.
+    fn flush(&mut self) {
+        if let Err(refusal) = self.audit.flush() {
+            tracing::error!(code = ?refusal.code, "the audit log cannot be written");
+        }
+    }
+
+    fn open(&mut self, keys: Keys) -> Result<Opening, Refusal> {
         let space = Space::open(keys);
+        self.audit.enter(&space).map_err(|error| Refusal::internal(format!("follow the audit log: {error}")))?;
         let opening = Opening { directory: space.directory(), demo: space.is_demo() };
         self.own = !opening.demo;
         self.open = Some(space);
         self.throttle.opened();
-        opening
+        Ok(opening)
     }
 }
 
 impl Actor for Keeper {
     type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Context<Self>) {
+        context.run_interval(FLUSH, |keeper, _| keeper.flush());
+    }
 }
 
 /// A pair as entered.
@@ -129,10 +151,10 @@ pub(crate) struct Confirm {
     pub(crate) pair: Pair,
 }
 
-/// Forget the open space and every lent key.
+/// Forget the open space and every lent key. The record says why, if there was anything to forget.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Forget;
+pub(crate) struct Forget(pub(crate) Act);
 
 /// What is open?
 #[derive(Message)]
@@ -210,9 +232,10 @@ impl Handler<Try> for Keeper {
             Some(keys) => {
                 // It needs no second entry any more.
                 drop(self.pending.take(pair.by, Instant::now()));
-                Ok(self.open(keys))
+                self.open(keys)
             }
             None => {
+                self.audit.missed();
                 let demo = pair.is_demo();
                 if !demo {
                     self.throttle.missed(Instant::now());
@@ -241,11 +264,12 @@ impl Handler<TryAnew> for Keeper {
         }
         let Some(mut keys) = self.slots.find(&root.wrapping).map_err(|error| refusal(&error))? else {
             self.throttle.missed(Instant::now());
+            self.audit.missed();
             return Err(Refusal::new(Code::NotFound, "this name and password open no space that there is"));
         };
         keys.renew_device().map_err(|error| refusal(&error.into()))?;
         self.slots.replace(&root.wrapping, &keys).map_err(|error| refusal(&error))?;
-        Ok(self.open(keys))
+        self.open(keys)
     }
 }
 
@@ -266,19 +290,27 @@ impl Handler<Confirm> for Keeper {
         if self.open.as_ref().is_some_and(differs) {
             return Err(Refusal::new(Code::OtherSpaceOpen, "another space is open; close it with `lamos lock` first"));
         }
+        self.audit.came();
         if let Some(keys) = made {
-            return Ok(self.open(keys));
+            return self.open(keys);
         }
         let keys = Keys::random(pending.demo).map_err(|error| refusal(&error.into()))?;
         self.slots.add(&pending.root.wrapping, &keys).map_err(|error| refusal(&error))?;
-        Ok(self.open(keys))
+        self.open(keys)
     }
 }
 
 impl Handler<Forget> for Keeper {
     type Result = ();
 
-    fn handle(&mut self, _: Forget, _: &mut Context<Self>) {
+    fn handle(&mut self, Forget(why): Forget, _: &mut Context<Self>) {
+        if self.open.is_some() {
+            self.flush();
+            // Whatever becomes of the record, the keys go.
+            let _ = self.audit.act(why);
+            self.flush();
+        }
+        self.audit.leave();
         self.open = None;
         self.pending = Waiting::default();
         self.leases = Leases::default();

@@ -1,30 +1,34 @@
 //! The verbs as calls: who asked, what for, and what it takes to answer.
 
-use std::{future::Future, rc::Rc};
+use std::{cell::RefCell, rc::Rc, time::Instant};
 
 use actix::{Addr, MailboxError};
 use ipc::{
-    Client, Refusal,
+    Client, Instance, Refusal, Role,
     endpoint::{Events, Incoming, Options, Reply},
     id::CallId,
     messages::{
         common::Done,
         crypto::{
-            Deploy, KeyStatus, Lease, Lend, Lock, ReleaseApiKey, ReleaseCacheKey, ReleaseStoreKey, Request, ShowIdentity,
-            SignCredential, SignEvents, Signatures, Unlock, UnlockAnew, Unlocked,
+            AuditHead, Deploy, KeepKey, KeyStatus, Lease, Lend, LendKept, Lock, ReadAudit, ReleaseApiKey, ReleaseCacheKey,
+            ReleaseStoreKey, Request, ShowIdentity, SignCredential, SignEvents, Signatures, Unlock, UnlockAnew, Unlocked,
         },
         supervisor::{Closed, Opened},
     },
     role::source,
+    service::Method,
 };
 use tokio::sync::Mutex;
 
 use crate::{
+    audit::Act,
     derive::{Derive, Deriver},
     keeper::{
-        Confirm, Forget, Keeper, LendKey, Look, MayTry, Opening, Pair, Release, ReleaseCache, ReleaseKey, Sign, SignFor, Try,
-        TryAnew, Who,
+        Confirm, Flush, Forget, Keep, Keeper, LendKey, LendSealed, Look, MayTry, Note, Opening, Pair, Release, ReleaseCache,
+        ReleaseKey, Sign, SignFor, Try, TryAnew, Who,
     },
+    quota::Quotas,
+    reading,
 };
 
 /// What an answer is made with.
@@ -36,26 +40,50 @@ pub(crate) struct Service {
     /// Held while a space is opened or closed: many commands may sign in at the same moment, and if one could fail
     /// between another's keys and its archive, it would forget keys that are in use.
     turn: Rc<Mutex<()>>,
+    quotas: Rc<RefCell<Quotas>>,
 }
 
-/// Answers until the supervisor has gone or wants no more.
-pub(crate) fn run(service: Service, events: Events) -> impl Future<Output = ()> {
+/// Answers until the supervisor has gone or wants no more; then writes what is summed for the audit log.
+pub(crate) async fn run(service: Service, events: Events) {
+    let keeper = service.keeper.clone();
     let service = Rc::new(service);
     ipc::endpoint::serve(events, move |incoming| {
         let service = Rc::clone(&service);
         async move { service.answer(incoming).await }
     })
+    .await;
+    // Where it has gone, there is nothing to be written.
+    let _ = keeper.send(Flush).await;
 }
+
+/// What it is done to, for the record: BLAKE3 over the hash of each.
+fn objects<T: AsRef<[u8]>>(things: &[T]) -> [u8; 32] {
+    let mut all = blake3::Hasher::new();
+    for thing in things {
+        all.update(blake3::hash(thing.as_ref()).as_bytes());
+    }
+    *all.finalize().as_bytes()
+}
+
+/// What has no name.
+const NOTHING: [u8; 32] = [0; 32];
 
 impl Service {
     pub(crate) fn new(client: Client<source::Crypto>, deriver: Addr<Deriver>, keeper: Addr<Keeper>) -> Service {
-        Service { client, deriver, keeper, turn: Rc::new(Mutex::new(())) }
+        Service { client, deriver, keeper, turn: Rc::new(Mutex::new(())), quotas: Rc::default() }
     }
 
     async fn answer(&self, incoming: Incoming) {
         // Which verb, and nothing else: whoever reads the log learns nothing about a user or a key.
         let verb = ipc::policy::method_name(ipc::Role::Crypto, incoming.method()).unwrap_or("no verb");
         tracing::info!(verb, "asked");
+        let (by, number) = (incoming.source(), incoming.method());
+        let admitted = self.quotas.borrow_mut().admit(by.0, number, incoming.body().len(), Instant::now());
+        if let Err(refusal) = admitted {
+            // It is refused whatever becomes of the record.
+            let _ = self.keeper.send(Note(Act { verb: number, by, refused: Some(refusal.code), objects: NOTHING })).await;
+            return incoming.refuse(&refusal);
+        }
         match Request::decode(incoming.method(), incoming.body()) {
             Ok(Request::Unlock(unlock)) => {
                 let reply: Reply<Unlock> = incoming.reply();
@@ -69,12 +97,12 @@ impl Service {
             }
             Ok(Request::UnlockAnew(unlock)) => {
                 let reply: Reply<UnlockAnew> = incoming.reply();
-                let result = self.unlock_anew(unlock, reply.call()).await;
+                let result = self.unlock_anew(unlock, &reply).await;
                 reply.finish(result);
             }
             Ok(Request::Lock(_)) => {
                 let reply: Reply<Lock> = incoming.reply();
-                let result = self.lock(reply.call()).await;
+                let result = self.lock(reply.source(), reply.call()).await;
                 reply.finish(result);
             }
             Ok(Request::KeyStatus(_)) => {
@@ -83,30 +111,58 @@ impl Service {
             }
             Ok(Request::ReleaseStoreKey(_)) => {
                 let reply: Reply<ReleaseStoreKey> = incoming.reply();
-                reply.finish(self.keeper.send(Release).await.map_err(gone).flatten());
+                let result = self.keeper.send(Release).await.map_err(gone).flatten();
+                self.finish(reply, NOTHING, result).await;
             }
             Ok(Request::ReleaseCacheKey(_)) => {
                 let reply: Reply<ReleaseCacheKey> = incoming.reply();
-                reply.finish(self.keeper.send(ReleaseCache).await.map_err(gone).flatten());
+                let result = self.keeper.send(ReleaseCache).await.map_err(gone).flatten();
+                self.finish(reply, NOTHING, result).await;
             }
             Ok(Request::ShowIdentity(_)) => {
                 let reply: Reply<ShowIdentity> = incoming.reply();
-                reply.finish(self.keeper.send(Who).await.map_err(gone).flatten());
+                let result = self.keeper.send(Who).await.map_err(gone).flatten();
+                self.finish(reply, NOTHING, result).await;
             }
             Ok(Request::SignEvents(sign)) => {
                 let reply: Reply<SignEvents> = incoming.reply();
+                let ids = objects(&sign.headers);
                 let signed = self.keeper.send(Sign { headers: sign.headers }).await.map_err(gone).flatten();
-                reply.finish(signed.map(|signatures| Signatures { signatures }));
+                self.finish(reply, ids, signed.map(|signatures| Signatures { signatures })).await;
             }
             Ok(Request::Lend(lend)) => {
                 let reply: Reply<Lend> = incoming.reply();
+                let address = objects(&[&lend.base_url]);
                 let lent = self.keeper.send(LendKey { lend }).await.map_err(gone).flatten();
-                reply.finish(lent.map(|number| Lease { number }));
+                self.finish(reply, address, lent.map(|number| Lease { number })).await;
             }
             Ok(Request::ReleaseApiKey(release)) => {
                 let reply: Reply<ReleaseApiKey> = incoming.reply();
                 let release = ReleaseKey { lease: release.lease, asks: reply.source().0 };
-                reply.finish(self.keeper.send(release).await.map_err(gone).flatten());
+                let result = self.keeper.send(release).await.map_err(gone).flatten();
+                let address = result.as_ref().map_or(NOTHING, |key| objects(&[&key.base_url]));
+                self.finish(reply, address, result).await;
+            }
+            Ok(Request::AuditHead(_)) => {
+                let reply: Reply<AuditHead> = incoming.reply();
+                reply.finish(reading::end(&self.keeper).await);
+            }
+            Ok(Request::ReadAudit(read)) => {
+                let reply: Reply<ReadAudit> = incoming.reply();
+                let result = reading::read(&self.keeper, read, &reply).await;
+                self.finish(reply, NOTHING, result).await;
+            }
+            Ok(Request::KeepKey(keep)) => {
+                let reply: Reply<KeepKey> = incoming.reply();
+                let address = objects(&[&keep.provider, &keep.base_url]);
+                let result = self.keeper.send(Keep(keep)).await.map_err(gone).flatten();
+                self.finish(reply, address, result).await;
+            }
+            Ok(Request::LendKept(kept)) => {
+                let reply: Reply<LendKept> = incoming.reply();
+                let address = objects(&[&kept.base_url]);
+                let lent = self.keeper.send(LendSealed(kept)).await.map_err(gone).flatten();
+                self.finish(reply, address, lent.map(|number| Lease { number })).await;
             }
             Ok(Request::SignCredential(sign)) => {
                 let reply: Reply<SignCredential> = incoming.reply();
@@ -116,6 +172,14 @@ impl Service {
         }
     }
 
+    /// Records a call and ends it. What must be recorded and cannot be is refused, whatever the result was.
+    async fn finish<M: Method>(&self, reply: Reply<M>, objects: [u8; 32], result: Result<M::Answer, Refusal>) {
+        let refused = result.as_ref().err().map(|refusal| refusal.code);
+        let act = Act { verb: M::NUMBER, by: reply.source(), refused, objects };
+        let noted = self.keeper.send(Note(act)).await.map_err(gone).flatten();
+        reply.finish(result.and_then(|answer| noted.map(|()| answer)));
+    }
+
     async fn unlock(&self, unlock: Unlock, reply: &Reply<Unlock>) -> Result<Unlocked, Refusal> {
         let pair = Pair::new(reply.source().1, unlock.user.expose(), unlock.password.expose())?;
         let (salt, cost) = self.keeper.send(MayTry).await.map_err(gone)??;
@@ -123,47 +187,50 @@ impl Service {
         let root = self.deriver.send(derive).await.map_err(gone)??;
         let _turn = self.turn.lock().await;
         let opening = self.keeper.send(Try { pair, root }).await.map_err(gone)??;
-        self.opened(opening, reply.call()).await
+        self.opened(opening, reply).await
     }
 
-    async fn unlock_anew(&self, unlock: UnlockAnew, parent: CallId) -> Result<Unlocked, Refusal> {
+    async fn unlock_anew(&self, unlock: UnlockAnew, reply: &Reply<UnlockAnew>) -> Result<Unlocked, Refusal> {
         let (salt, cost) = self.keeper.send(MayTry).await.map_err(gone)??;
         let derive = Derive { user: unlock.user, password: unlock.password, salt, cost };
         let root = self.deriver.send(derive).await.map_err(gone)??;
         let _turn = self.turn.lock().await;
         let opening = self.keeper.send(TryAnew { root }).await.map_err(gone)??;
-        self.opened(opening, parent).await
+        self.opened(opening, reply).await
     }
 
     async fn deploy(&self, deploy: Deploy, reply: &Reply<Deploy>) -> Result<Unlocked, Refusal> {
         let pair = Pair::new(reply.source().1, deploy.user.expose(), deploy.password.expose())?;
         let _turn = self.turn.lock().await;
         let opening = self.keeper.send(Confirm { pair }).await.map_err(gone)??;
-        self.opened(opening, reply.call()).await
+        self.opened(opening, reply).await
     }
 
     /// Has the archive started, in the caller's turn. A space without an archive is not open.
-    async fn opened(&self, opening: Opening, parent: CallId) -> Result<Unlocked, Refusal> {
+    async fn opened<M: Method>(&self, opening: Opening, reply: &Reply<M>) -> Result<Unlocked, Refusal> {
         let Opening { directory, demo } = opening;
-        match self.client.call_with(&Opened { directory }, Options::default().for_call(parent)).await {
+        let act = |refused| Act { verb: M::NUMBER, by: reply.source(), refused, objects: NOTHING };
+        self.keeper.send(Note(act(None))).await.map_err(gone)??;
+        match self.client.call_with(&Opened { directory }, Options::default().for_call(reply.call())).await {
             Ok(Done) => Ok(Unlocked { demo }),
             Err(refusal) => {
-                self.keeper.send(Forget).await.map_err(gone)?;
+                self.keeper.send(Forget(act(Some(refusal.code)))).await.map_err(gone)?;
                 Err(refusal)
             }
         }
     }
 
-    async fn lock(&self, parent: CallId) -> Result<Done, Refusal> {
+    async fn lock(&self, by: (Role, Instance), parent: CallId) -> Result<Done, Refusal> {
+        let act = Act { verb: Lock::NUMBER, by, refused: None, objects: NOTHING };
         // The keys go at once, whoever's turn it is.
-        self.keeper.send(Forget).await.map_err(gone)?;
+        self.keeper.send(Forget(act)).await.map_err(gone)?;
         let _turn = self.turn.lock().await;
         // Whoever's turn it was may have opened the space again.
-        self.keeper.send(Forget).await.map_err(gone)?;
+        self.keeper.send(Forget(act)).await.map_err(gone)?;
         self.client.call_with(&Closed, Options::default().for_call(parent)).await
     }
 }
 
-fn gone(error: MailboxError) -> Refusal {
+pub(crate) fn gone(error: MailboxError) -> Refusal {
     Refusal::internal(format!("reach the keeper of the keys: {error}"))
 }

@@ -35,6 +35,16 @@ impl Space {
         self.keys.demo
     }
 
+    /// The id of the space.
+    pub(crate) fn id(&self) -> &[u8; 16] {
+        &self.keys.space
+    }
+
+    /// A key for one use, made from the master key.
+    pub(crate) fn key(&self, label: &str) -> Zeroizing<[u8; 32]> {
+        expand(self.keys.master(), label)
+    }
+
     /// Whether it is the space of these keys.
     pub(crate) fn is(&self, keys: &Keys) -> bool {
         self.keys.space == keys.space

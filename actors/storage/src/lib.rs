@@ -7,6 +7,7 @@
 //! **Architecture Invariant:** what was answered with [`Appended`](ipc::messages::storage::Appended) is on disk and synced.
 //! Nothing waits for another process while a database transaction is open.
 
+mod anchor;
 mod attachments;
 mod bindings;
 mod contents;
@@ -20,6 +21,7 @@ mod keep;
 mod memory;
 mod references;
 mod search;
+mod secrets;
 mod service;
 mod signer;
 mod sync;
@@ -41,6 +43,7 @@ pub use keep::proof;
 pub use search::Search;
 
 use crate::{
+    anchor::Anchors,
     errors::{ours, refusal},
     journal::{Journals, Recover},
     service::Service,
@@ -80,10 +83,12 @@ pub async fn start(
     search.follow(&writer);
     tracing::info!(first = prepared.first, "the archive is open");
     keep::scrub::start(&replica);
-    let signer = signer::start(replica.clone(), writer.clone(), client);
+    let signer = signer::start(replica.clone(), writer.clone(), client.clone());
+    let anchors = Anchors::new(replica.clone(), writer.clone(), signer.clone(), client, device);
+    anchors.hourly();
     if replica.has_uploads().map_err(|error| refusal(&error))? {
         // Some were begun by a process that has ended, and nobody goes on with those.
         contents::collect(&replica, &writer);
     }
-    Ok(service::run(Service::new(prepared.directory, replica, writer, journals, signer, search), events))
+    Ok(service::run(Service::new(prepared.directory, replica, writer, journals, signer, search, anchors), events))
 }

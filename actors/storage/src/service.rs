@@ -16,6 +16,7 @@ use ipc::{
 use replica::Replica;
 
 use crate::{
+    anchor::Anchors,
     attachments,
     bindings::Bindings,
     contents, conversations,
@@ -26,6 +27,7 @@ use crate::{
     memory::{self, Memory},
     references,
     search::Search,
+    secrets,
     signer::Signer,
     sync,
     volumes::{
@@ -52,6 +54,7 @@ pub(crate) struct Service {
     gathering: Gathering,
     keep: Keep,
     memory: Memory,
+    anchors: Anchors,
 }
 
 /// Answers until the supervisor has gone or wants no more; then signs what is left.
@@ -72,6 +75,7 @@ pub(crate) async fn run(service: Service, events: Events) {
         async move { service.answer(incoming).await }
     })
     .await;
+    service.anchors.if_due().await;
     // What could not be signed now is signed at the next start.
     let _ = service.signer.sign_all().await;
 }
@@ -84,13 +88,14 @@ impl Service {
         journals: Addr<Journals>,
         signer: Signer,
         search: Search,
+        anchors: Anchors,
     ) -> Service {
         let names = Names::new(replica.clone());
         let clearing = erase::Clearing::new(&directory);
         clearing.go_on(&replica, &writer);
         let (bindings, gathering, keep) = (Bindings::default(), Gathering::default(), Keep::default());
         let memory = Memory::new(replica.clone(), writer.clone(), clearing, Arc::new(contents::now));
-        Service { replica, writer, journals, signer, search, bindings, directory, names, gathering, keep, memory }
+        Service { replica, writer, journals, signer, search, bindings, directory, names, gathering, keep, memory, anchors }
     }
 
     async fn answer(&self, incoming: Incoming) {
@@ -305,6 +310,18 @@ impl Service {
             }
             Ok(Request::Carry(request)) => {
                 self.write::<wire::Carry>(incoming, sync::carry(writer, request)).await;
+            }
+            Ok(Request::PutSecret(request)) => {
+                let work = async { secrets::put(replica, writer, self.memory.clearing(), request).await.map(|()| Done) };
+                self.write::<wire::PutSecret>(incoming, work).await;
+            }
+            Ok(Request::ListSecrets(_)) => read::<wire::ListSecrets>(incoming, async { secrets::list(replica) }).await,
+            Ok(Request::RemoveSecret(request)) => {
+                let work = secrets::remove(replica, writer, self.memory.clearing(), request);
+                self.write::<wire::RemoveSecret>(incoming, work).await;
+            }
+            Ok(Request::AnchorAudit(request)) => {
+                read::<wire::AnchorAudit>(incoming, self.anchors.anchor(request)).await;
             }
             Err(refusal) => incoming.refuse(&refusal),
         }

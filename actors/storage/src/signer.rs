@@ -3,7 +3,7 @@
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 
-use ipc::{Client, Refusal, messages::crypto::SignEvents, role::source};
+use ipc::{Client, Code, Refusal, messages::crypto::SignEvents, role::source};
 use replica::Replica;
 use tokio::sync::Notify;
 
@@ -41,6 +41,10 @@ pub(crate) fn start(replica: Replica, writer: WriterHandle, client: Client<sourc
             if let Err(refusal) = task.sign_all().await {
                 // Locked, most likely. What is unsigned waits for the next start.
                 tracing::info!(code = ?refusal.code, "events stay unsigned for now");
+                if refusal.code == Code::Busy {
+                    tokio::time::sleep(GATHER).await;
+                    task.wanted.notify_one();
+                }
             }
         }
     });

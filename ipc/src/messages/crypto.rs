@@ -4,7 +4,11 @@
 use bincode::{Decode, Encode};
 
 use super::common::Done;
-pub use super::credentials::{CredentialSignature, SignCredential, ToSign};
+pub use super::{
+    audit::*,
+    credentials::{CredentialSignature, SignCredential, ToSign},
+    secrets::*,
+};
 use crate::{role::Role, secret::Secret};
 
 crate::service! {
@@ -20,6 +24,10 @@ crate::service! {
         9 ReleaseCacheKey -> CacheKey (sensitive);
         10 ShowIdentity -> Identity;
         20 UnlockAnew -> Unlocked (sensitive);
+        30 AuditHead -> AuditEnd;
+        31 ReadAudit -> AuditRead, down AuditPage;
+        32 KeepKey -> SealedKey (sensitive);
+        33 LendKept -> Lease (sensitive);
         40 SignCredential -> CredentialSignature;
     }
 }

@@ -4,6 +4,7 @@
 //! meaningful. Types on disk are `replica`'s own. No type is recursive, and no sequence has elements of size zero.
 
 pub mod agent;
+pub mod audit;
 pub mod backup;
 pub mod branches;
 pub mod chat;
@@ -18,6 +19,7 @@ pub mod instance;
 pub mod llm;
 pub mod memory;
 pub mod references;
+pub mod secrets;
 pub mod start;
 pub mod storage;
 pub mod supervisor;

@@ -61,6 +61,8 @@ pub struct Probe {
     pub data: Vec<u8>,
     /// The file of wrapped keys.
     pub slots: Vec<u8>,
+    /// The log of what was done with the keys.
+    pub audit: Vec<u8>,
     /// The log.
     pub log: Vec<u8>,
     /// The control socket.
@@ -101,7 +103,7 @@ pub enum Work {
         /// No agent of an earlier start can still be writing: what was left unfinished is closed.
         first: bool,
     },
-    /// Keep the keys. The slots file comes as a descriptor with this message.
+    /// Keep the keys. The slots file and the audit file come as descriptors with this message.
     Crypto,
     /// Speak to models over these ports besides 443 and 53.
     Llm {

@@ -2,7 +2,7 @@
 
 use bincode::{Decode, Encode};
 
-pub use super::{backup::*, branches::*, inspect::*, memory::*, references::*, sync::*, volumes::*};
+pub use super::{audit::*, backup::*, branches::*, inspect::*, memory::*, references::*, secrets::*, sync::*, volumes::*};
 use super::{
     chat::{Attached, Author, Message, Usage},
     common::{Chunk, Done},
@@ -62,12 +62,16 @@ crate::service! {
         71 RunMemory -> MemoryMoved;
         72 ListRemoved -> Files;
         73 ListReferences -> References;
+        74 PutSecret -> Done;
+        75 ListSecrets -> Secrets;
         76 MakeBranch -> Appended;
         77 ListBranches -> Branches;
         78 CompareBranch -> Comparison;
         79 MergeBranch -> Merged, up MergePiece;
         80 EndBranch -> Appended;
+        81 RemoveSecret -> SecretRemoved;
         85 Rebuild -> Done;
+        94 AnchorAudit -> AuditAnchor;
     }
 }
 

@@ -30,6 +30,9 @@ policy! {
     Cli     -> crypto::ShowIdentity:            KIB,                  2,      50,       5,  NONE;
     Cli     -> crypto::SignCredential:          MIB,                  2,      50,      15,  NONE;
     Cli     -> crypto::Lend:                    16 * KIB,             4,      10,       5,  NONE;
+    Cli     -> crypto::ReadAudit:               KIB,                  1,       5,     600,  PRIVATE;
+    Cli     -> crypto::KeepKey:                 16 * KIB,             1,       5,      15,  NONE;
+    Cli     -> crypto::LendKept:                16 * KIB,             4,      10,       5,  NONE;
     Cli     -> llm::ListModels:                 KIB,                  2,      10,      60,  NONE;
     Cli     -> storage::ListConversations:      KIB,                  4,     500,      30,  PRIVATE;
     Cli     -> storage::ReadConversation:       KIB,                  4,     500,      30,  PRIVATE;
@@ -75,6 +78,10 @@ policy! {
     Cli     -> storage::TakePack:               KIB,                  1,     500,     600,  NONE;
     Cli     -> storage::EndRestore:             KIB,                  1,      10,   86400,  NONE;
     Cli     -> storage::Export:                 KIB,                  1,       5,   86400,  PRIVATE;
+    Cli     -> storage::AnchorAudit:            KIB,                  1,       5,      30,  NONE;
+    Cli     -> storage::PutSecret:              16 * KIB,             1,       5,     600,  NONE;
+    Cli     -> storage::ListSecrets:            KIB,                  2,      50,      30,  PRIVATE;
+    Cli     -> storage::RemoveSecret:           KIB,                  1,       5,     600,  NONE;
     Cli     -> storage::ListMemory:             KIB,                  2,     100,      30,  PRIVATE;
     Cli     -> storage::QueryMemory:            16 * KIB,             2,     100,      30,  PRIVATE;
     Cli     -> storage::ShowMemory:             KIB,                  2,     100,      30,  PRIVATE;
@@ -129,6 +136,7 @@ policy! {
     Ui      -> storage::ListReferences:         KIB,                  4,     200,      30,  PRIVATE;
     Ui      -> storage::ListHeads:              KIB,                  4,      50,      30,  NONE;
     Ui      -> storage::Measure:                KIB,                  1,       2,     600,  NONE;
+    Ui      -> crypto::ReadAudit:               KIB,                  1,       5,     600,  PRIVATE;
     Ui      -> crypto::ReleaseCacheKey:         KIB,                  1,       5,      15,  NONE;
     Ui      -> storage::Sync:                   KIB,                  1,      20,  604800,  PRIVATE;
     Ui      -> storage::Carry:                  MIB,                  1,     200,      60,  NONE;
@@ -151,6 +159,7 @@ policy! {
 
     Storage -> crypto::ReleaseStoreKey:         KIB,                  1,       5,      15,  NONE;
     Storage -> crypto::SignEvents:              64 * KIB,             2,     500,      30,  NONE;
+    Storage -> crypto::AuditHead:               KIB,                  1,       5,      15,  NONE;
     Storage -> courier::Put:                    8 * KIB,              4,     200,    3600,  NONE;
     Storage -> courier::Get:                    8 * KIB,              4,     200,    3600,  NONE;
     Storage -> courier::Head:                   8 * KIB,              4,     200,      60,  NONE;

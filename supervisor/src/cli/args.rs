@@ -21,7 +21,9 @@ use rules::InstanceRules;
 pub use tend::{Flight, Log, Tail};
 pub use vol::{Layers, ObjectsArgs, Vol, VolAction};
 
-use super::{instance::InstanceArgs, memory::MemoryArgs, search::SearchArgs, vc_api::VcApiArgs};
+use super::{
+    audit::AuditArgs, instance::InstanceArgs, keys::KeysArgs, memory::MemoryArgs, search::SearchArgs, vc_api::VcApiArgs,
+};
 use crate::levels::Levels;
 
 /// A person's own AI operating system, on their own machine.
@@ -145,6 +147,10 @@ pub enum Command {
     Serve(ServeArgs),
     /// Forget the keys of the open space and end what works on it
     Lock,
+    /// List what was done with the keys of the open space, the newest first, and see whether that log is whole
+    Audit(AuditArgs),
+    /// Keep the keys of providers, sealed, so that they need not be in the environment
+    Keys(KeysArgs),
     /// Shut down: what is in progress has a few seconds to end
     Stop(Stop),
     /// Take no new work, wait for what is in progress however long it takes, then shut down (Ctrl-C only stops watching)

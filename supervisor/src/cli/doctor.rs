@@ -126,7 +126,10 @@ async fn tree(session: &Session, common: &Common, findings: &mut Vec<Finding>) {
             add(Health::Bad, "degraded", format!("{}: {}", degraded.role, degraded.why));
         }
     }
-    let servers = models::servers(&ModelArgs::default());
+    let servers = match models::all(session, &ModelArgs::default()).await {
+        Ok(servers) => servers,
+        Err(failure) => return add(Health::Bad, "models", failure.sentence),
+    };
     if servers.is_empty() {
         add(Health::Good, "models", "none is configured; skills answer".to_owned());
     }

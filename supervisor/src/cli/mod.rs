@@ -7,6 +7,7 @@
 //! archive, calls no model and runs no script itself.
 
 mod args;
+mod audit;
 mod backup;
 mod backup_place;
 mod credential;
@@ -16,6 +17,7 @@ mod export;
 mod flight;
 mod history;
 mod instance;
+mod keys;
 mod look;
 mod memory;
 mod models;
@@ -69,7 +71,9 @@ pub fn run() -> ExitCode {
     };
     let as_json = lamos.common.json;
     // Before anything here opens a descriptor: one that was not inherited would be found to be another thing later.
-    if let Err(failure) = sign_in::check_descriptor(lamos.common.password_fd) {
+    let key_fd = if let Command::Keys(keys) = &lamos.command { keys.key_fd() } else { None };
+    let checked = sign_in::check_descriptor(lamos.common.password_fd, "--password-fd");
+    if let Err(failure) = checked.and_then(|()| sign_in::check_descriptor(key_fd, "--key-fd")) {
         complain(&failure, as_json);
         return ExitCode::from(failure.exit);
     }
@@ -142,6 +146,8 @@ async fn with_session(session: &Session, common: &Common, command: Command) -> O
         Command::Backup(args) => backup::backup(session, common, args).await,
         Command::Export(args) => export::export(session, common, args).await,
         Command::VcApi(args) => vc_api::vc_api(session, common, args).await,
+        Command::Audit(args) => audit::audit(session, common, args).await,
+        Command::Keys(args) => keys::keys(session, common, args).await,
         Command::Lock => lock(session).await,
         Command::Serve(args) => serve(session, common, &args).await,
         _ => Err(Failure::new(exit::OURS, "failed to find the command")),

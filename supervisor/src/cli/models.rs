@@ -6,8 +6,9 @@ use std::env;
 use ipc::{
     Role,
     messages::{
-        crypto::Lend,
+        crypto::{Lend, LendKept},
         llm::{ModelChoice, Wire},
+        storage::{KeptSecret, ListSecrets},
         supervisor::AllowPorts,
     },
     secret::Secret,
@@ -36,10 +37,58 @@ pub struct Server {
     /// What it speaks.
     pub wire: Wire,
     key: Option<Zeroizing<String>>,
+    /// A kept key, sealed; there is no other then.
+    kept: Option<KeptSecret>,
 }
 
-/// The servers that are configured, the first of which is asked.
-pub fn servers(args: &ModelArgs) -> Vec<Server> {
+/// Where a provider that everybody knows is.
+pub fn address_of(provider: &str) -> Option<&'static str> {
+    match provider {
+        "anthropic" => Some(ANTHROPIC),
+        "openai" => Some(OPENAI),
+        _ => None,
+    }
+}
+
+/// The servers that are configured, the first of which is asked: those of the environment, then those of which a key is kept.
+/// Whoever gives an address asks that one; a kept key goes there if it was kept for it, and to no other.
+pub async fn all(session: &Session, args: &ModelArgs) -> Result<Vec<Server>, Failure> {
+    let mut servers = servers(args);
+    let needs_one = args.base_url.is_none() || servers.iter().any(|server| server.key.is_none());
+    if args.no_model || !needs_one {
+        return Ok(servers);
+    }
+    let kept = session.client.call(&ListSecrets).await?.items;
+    add_kept(&mut servers, args, kept.into_iter().map(|item| item.secret).collect());
+    Ok(servers)
+}
+
+/// Adds what is kept to what the environment says.
+fn add_kept(servers: &mut Vec<Server>, args: &ModelArgs, kept: Vec<KeptSecret>) {
+    // A server that is named without a key, and one is kept for exactly this address.
+    for server in servers.iter_mut().filter(|server| server.key.is_none()) {
+        server.kept = kept.iter().find(|kept| same(&kept.base_url, &server.base_url)).cloned();
+    }
+    if args.base_url.is_some() {
+        return;
+    }
+    for secret in kept {
+        if servers.iter().any(|server| same(&server.base_url, &secret.base_url)) {
+            continue;
+        }
+        let wire = if secret.provider == "anthropic" || secret.base_url.contains("anthropic.com") {
+            Wire::Anthropic
+        } else {
+            Wire::OpenAiChat
+        };
+        let base_url = secret.base_url.clone();
+        servers.push(Server { found_by: "lamos keys", base_url, wire, key: None, kept: Some(secret) });
+    }
+    sort(servers, args);
+}
+
+/// The servers of the environment or of the command line.
+fn servers(args: &ModelArgs) -> Vec<Server> {
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.trim().is_empty());
     let key = |name: &str| variable(name).map(Zeroizing::new);
     if args.no_model {
@@ -59,7 +108,13 @@ pub fn servers(args: &ModelArgs) -> Vec<Server> {
         };
         let name = if wire == Wire::Anthropic { "ANTHROPIC_API_KEY" } else { "OPENAI_API_KEY" };
         let its_own = own.into_iter().flatten().any(|own| same(&own, base_url));
-        return vec![Server { found_by: "--base-url", base_url: base_url.clone(), wire, key: key(name).filter(|_| its_own) }];
+        return vec![Server {
+            found_by: "--base-url",
+            base_url: base_url.clone(),
+            wire,
+            key: key(name).filter(|_| its_own),
+            kept: None,
+        }];
     }
     let mut servers = Vec::new();
     if let (url, Some(_)) | (url @ Some(_), _) = (variable("OPENAI_BASE_URL"), variable("OPENAI_API_KEY")) {
@@ -69,6 +124,7 @@ pub fn servers(args: &ModelArgs) -> Vec<Server> {
             base_url: url.unwrap_or_else(|| OPENAI.to_owned()),
             wire: Wire::OpenAiChat,
             key: key("OPENAI_API_KEY"),
+            kept: None,
         });
     }
     if let (url, Some(_)) | (url @ Some(_), _) = (variable("ANTHROPIC_BASE_URL"), variable("ANTHROPIC_API_KEY")) {
@@ -78,11 +134,17 @@ pub fn servers(args: &ModelArgs) -> Vec<Server> {
             base_url: url.unwrap_or_else(|| ANTHROPIC.to_owned()),
             wire: Wire::Anthropic,
             key: key("ANTHROPIC_API_KEY"),
+            kept: None,
         });
     }
     if let Some(host) = variable("OLLAMA_HOST") {
-        servers.push(Server { found_by: "OLLAMA_HOST", base_url: ollama(&host), wire: Wire::OpenAiChat, key: None });
+        servers.push(Server { found_by: "OLLAMA_HOST", base_url: ollama(&host), wire: Wire::OpenAiChat, key: None, kept: None });
     }
+    sort(&mut servers, args);
+    servers
+}
+
+fn sort(servers: &mut Vec<Server>, args: &ModelArgs) {
     // A model that is named says whose it is.
     if args.model.as_ref().is_some_and(|model| model.starts_with("claude")) {
         servers.sort_by_key(|server| server.wire != Wire::Anthropic);
@@ -91,7 +153,6 @@ pub fn servers(args: &ModelArgs) -> Vec<Server> {
         let wanted = if wire == WireArg::Anthropic { Wire::Anthropic } else { Wire::OpenAiChat };
         servers.retain(|server| server.wire == wanted);
     }
-    servers
 }
 
 fn same(one: &str, other: &str) -> bool {
@@ -116,6 +177,10 @@ pub async fn prepare(session: &Session, server: Server, model: Option<&str>) -> 
         )
     })?;
     session.client.call(&AllowPorts { role: Role::Llm, ports: vec![port] }).await?;
+    if let Some(KeptSecret { provider, base_url, sealed }) = server.kept {
+        let lease = session.client.call(&LendKept { provider, base_url, sealed }).await?;
+        return Ok(ModelChoice { lease: lease.number, wire: server.wire, model: model.unwrap_or_default().to_owned() });
+    }
     let key = server.key.map(|key| Secret::new(key.as_bytes().to_vec())).unwrap_or_else(|| Secret::new(Vec::new()));
     let lease = session.client.call(&Lend { base_url: server.base_url, key, holder: Role::Llm }).await?;
     Ok(ModelChoice { lease: lease.number, wire: server.wire, model: model.unwrap_or_default().to_owned() })

@@ -82,6 +82,7 @@ pub async fn reset(common: &Common, args: &Reset) -> Outcome {
     }
     // Keys first: from here on what is left of the spaces opens for nobody.
     remove(&places.slots())?;
+    remove(&places.audit())?;
     remove(&places.spaces())?;
     remove(&places.caches())?;
     remove(&places.control_socket())?;

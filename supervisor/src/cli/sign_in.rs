@@ -113,7 +113,7 @@ enum Entries {
 impl Entries {
     fn new(descriptor: Option<i32>) -> Result<Entries, Failure> {
         match descriptor {
-            Some(number) => Ok(Entries::Lines(read_lines(number)?.into_iter())),
+            Some(number) => Ok(Entries::Lines(read_lines(number, "--password-fd")?.into_iter())),
             None if std::io::stdin().is_terminal() => Ok(Entries::Prompt),
             None => Err(Failure::new(
                 exit::USAGE,
@@ -134,26 +134,45 @@ impl Entries {
     }
 }
 
-fn unreadable(number: i32, why: &str) -> Failure {
-    Failure::new(exit::USAGE, format!("failed to read a password from descriptor {number}: {why}"))
+fn unreadable(number: i32, option: &str, why: &str) -> Failure {
+    Failure::new(exit::USAGE, format!("failed to read from descriptor {number} of {option}: {why}"))
+}
+
+/// One line of something secret that is no password: from the descriptor that this option names, or at a prompt.
+pub fn secret_line(descriptor: Option<i32>, option: &str, prompt: &str) -> Result<Zeroizing<String>, Failure> {
+    match descriptor {
+        Some(number) => read_lines(number, option)?
+            .into_iter()
+            .next()
+            .ok_or_else(|| Failure::new(exit::USAGE, format!("the descriptor of {option} has nothing on it"))),
+        None if std::io::stdin().is_terminal() => Entries::Prompt.next(prompt),
+        None => Err(Failure::new(
+            exit::USAGE,
+            format!("there is no terminal to ask on; give it with {option} N, as in {option} 4 4<file"),
+        )),
+    }
 }
 
 /// Whether the descriptor of the password is there. To be asked before this program opens anything itself: then what has
 /// this number later is what was inherited, and not a descriptor of the runtime's, which must not be read or closed.
-pub fn check_descriptor(number: Option<i32>) -> Outcome {
+pub fn check_descriptor(number: Option<i32>, option: &str) -> Outcome {
     let Some(number) = number else { return Ok(()) };
     if number < 0 || (1..=2).contains(&number) {
-        return Err(unreadable(number, "it is not one to read from"));
+        return Err(unreadable(number, option, "it is not one to read from"));
     }
     // SAFETY: it asks whether the number is a descriptor and does nothing to it.
     #[expect(unsafe_code, reason = "a descriptor that comes by its number")]
     let is_open = unsafe { libc::fcntl(number, libc::F_GETFD) } >= 0;
-    if is_open { Ok(()) } else { Err(unreadable(number, "it is not open; the shell opens it, as in --password-fd 3 3<file")) }
+    if is_open {
+        Ok(())
+    } else {
+        Err(unreadable(number, option, &format!("it is not open; the shell opens it, as in {option} 3 3<file")))
+    }
 }
 
 /// The lines on a descriptor, at most two.
-fn read_lines(number: i32) -> Result<Vec<Zeroizing<String>>, Failure> {
-    let bad = |why: &str| unreadable(number, why);
+fn read_lines(number: i32, option: &str) -> Result<Vec<Zeroizing<String>>, Failure> {
+    let bad = |why: &str| unreadable(number, option, why);
     // SAFETY: it was inherited ([`check_descriptor`]), nothing here has opened or closed it since, and it is read once.
     #[expect(unsafe_code, reason = "a descriptor that comes by its number")]
     let mut file = File::from(unsafe { OwnedFd::from_raw_fd(number) });

@@ -148,7 +148,7 @@ fn reason(error: &io::Error) -> String {
 }
 
 async fn model(session: &Session, args: &ModelArgs) -> Result<Option<ModelChoice>, Failure> {
-    match models::servers(args).into_iter().next() {
+    match models::all(session, args).await?.into_iter().next() {
         Some(server) => models::prepare(session, server, args.model.as_deref()).await.map(Some),
         None if args.model.is_some() || args.wire.is_some() => Err(Failure::new(
             exit::USAGE,

@@ -93,6 +93,11 @@ pub(super) fn open_slots(path: &Path, spaces: &Path) -> Result<OwnedFd, CannotBe
     if is_empty && are_spaces { Err(CannotBegin::KeysMissing(path.to_owned())) } else { Ok(file.into()) }
 }
 
+/// Opens the log of what is done with the keys, to be handed to the key process.
+pub(super) fn open_audit(path: &Path) -> Result<OwnedFd, CannotBegin> {
+    Ok(private_file(path)?.into())
+}
+
 fn private_file(path: &Path) -> Result<File, CannotBegin> {
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
     file.map_err(|error| CannotBegin::File { what: path.display().to_string(), error })
@@ -167,7 +172,7 @@ impl Tree {
             probe: None,
         };
         let handed = match place.0 {
-            Role::Crypto => vec![state.slots.as_fd()],
+            Role::Crypto => vec![state.slots.as_fd(), state.audit.as_fd()],
             Role::Gate => state.listeners(place.1),
             _ => Vec::new(),
         };

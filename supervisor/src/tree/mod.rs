@@ -117,6 +117,7 @@ pub(crate) struct Everything {
     /// `None` where it cannot be kept.
     flight: Option<Recorder>,
     slots: OwnedFd,
+    audit: OwnedFd,
     /// Held for as long as this process lives.
     _lock: OwnedFd,
     last_instance: HashMap<Role, u32>,
@@ -161,6 +162,7 @@ impl Tree {
         places.make()?;
         let lock = life::take_lock(&places.lock())?;
         let slots = life::open_slots(&places.slots(), &places.spaces())?;
+        let audit = life::open_audit(&places.audit())?;
         let mut hub = Hub::new(TABLE);
         for role in [Role::Crypto, Role::Llm, Role::Courier, Role::Code, Role::Verifier, Role::Agent] {
             hub.set_availability(role, Availability::Comes);
@@ -195,6 +197,7 @@ impl Tree {
                 serving: None,
                 flight: flight.ok(),
                 slots,
+                audit,
                 _lock: lock,
                 last_instance: HashMap::new(),
                 last_birth: 0,

@@ -195,6 +195,7 @@ impl Tree {
             home: std::env::home_dir().map_or_else(|| b"/".to_vec(), |home| bytes(&home)),
             data: bytes(&state.places.data),
             slots: bytes(&state.places.slots()),
+            audit: bytes(&state.places.audit()),
             log: bytes(&log),
             control: bytes(&state.places.control_socket()),
             unnamed: format!("lamos-prove-{}-{role}", std::process::id()).into_bytes(),
@@ -209,7 +210,7 @@ impl Tree {
         let visited = (start.role == Role::Gate).then(gate::visited).transpose()?;
         let spawned = {
             let state = self.lock();
-            let mut handed = if start.role == Role::Crypto { vec![state.slots.as_fd()] } else { Vec::new() };
+            let mut handed = if start.role == Role::Crypto { vec![state.slots.as_fd(), state.audit.as_fd()] } else { Vec::new() };
             handed.extend(visited.as_ref().map(|(listener, _)| listener.as_fd()));
             spawn(start, &handed)?
         };

@@ -29,6 +29,8 @@ pub(super) const FORBIDDEN: &[Act] = &[
     Act::once("make a file in the data directory", FILE, |ground| make(None, &ground.targets.in_data)),
     Act::once("read the slots file by its name", FILE, |ground| open(&ground.targets.slots, READ)),
     Act::once("write the slots file by its name", FILE, |ground| open(&ground.targets.slots, libc::O_WRONLY)),
+    Act::once("read the audit file by its name", FILE, |ground| open(&ground.targets.audit, READ)),
+    Act::once("write the audit file by its name", FILE, |ground| open(&ground.targets.audit, libc::O_WRONLY)),
     Act::once("read the log", FILE, |ground| open(&ground.targets.log, READ)),
     Act::once("list the processes of the machine", FILE, |_| open(c"/proc", LIST)),
     Act::once("open the terminal", FILE, |_| open(c"/dev/tty", libc::O_RDWR | libc::O_NOCTTY)),

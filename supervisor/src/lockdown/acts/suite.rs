@@ -103,6 +103,7 @@ pub struct Targets {
     pub(super) data: CString,
     pub(super) in_data: CString,
     pub(super) slots: CString,
+    pub(super) audit: CString,
     pub(super) log: CString,
     /// A path, ended as the kernel wants it.
     pub(super) control: Vec<u8>,
@@ -126,6 +127,7 @@ impl Targets {
             data: text(&probe.data)?,
             in_data: text(&files::below(&probe.data))?,
             slots: text(&probe.slots)?,
+            audit: text(&probe.audit)?,
             log: text(&probe.log)?,
             control: text(&probe.control)?.into_bytes_with_nul(),
             unnamed: [b"\0", &probe.unnamed[..]].concat(),
@@ -238,6 +240,8 @@ mod tests {
         std::fs::create_dir_all(&directory).expect("a directory");
         let (slots, log, control) = (directory.join("slots"), directory.join("log"), directory.join("control"));
         std::fs::write(&slots, "").expect("a file");
+        let audit = directory.join("audit");
+        std::fs::write(&audit, "").expect("a file");
         std::fs::write(&log, "").expect("a file");
         let _listener = std::os::unix::net::UnixListener::bind(&control).expect("a socket");
         let bytes = |path: &std::path::Path| path.as_os_str().as_encoded_bytes().to_vec();
@@ -251,6 +255,7 @@ mod tests {
             home: bytes(&directory),
             data: bytes(&directory),
             slots: bytes(&slots),
+            audit: bytes(&audit),
             log: bytes(&log),
             control: bytes(&control),
             unnamed,
