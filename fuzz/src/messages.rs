@@ -44,7 +44,7 @@ lines! {
         OpenPoint TakePack EndRestore Export ListMemory QueryMemory ShowMemory RunMemory MakeBranch ListBranches
         CompareBranch MergeBranch EndBranch Rebuild ListReferences PutSecret ListSecrets RemoveSecret AnchorAudit;
     5 crypto: Unlock Deploy Lock KeyStatus ReleaseStoreKey SignEvents Lend ReleaseApiKey ReleaseCacheKey ShowIdentity UnlockAnew
-        AuditHead ReadAudit KeepKey LendKept SignCredential;
+        AuditHead ReadAudit KeepKey LendKept NoteForbidden SignCredential;
     6 llm: Complete ListModels;
     7 agent: Take ListSkills ShowSkill CheckSkill;
     8 code: Run;

@@ -60,41 +60,51 @@ impl<'de, Context> bincode::BorrowDecode<'de, Context> for Secret {
     }
 }
 
-/// What could print or copy a secret does not compile: each of these calls would have two meanings if there were such an
-/// implementation.
-#[cfg(test)]
-mod tests {
-    use std::fmt::{Debug, Display};
-
-    use super::Secret;
-
-    struct Could;
-
-    trait CannotPrint<Way> {
-        const CANNOT: () = ();
-    }
-    impl<T> CannotPrint<()> for T {}
-    impl<T: Debug> CannotPrint<Could> for T {}
-
-    trait CannotShow<Way> {
-        const CANNOT: () = ();
-    }
-    impl<T> CannotShow<()> for T {}
-    impl<T: Display> CannotShow<Could> for T {}
-
-    trait CannotCopy<Way> {
-        const CANNOT: () = ();
-    }
-    impl<T> CannotCopy<()> for T {}
-    impl<T: Clone> CannotCopy<Could> for T {}
-
-    #[test]
-    fn a_secret_cannot_be_printed_or_copied() {
-        let ((), (), ()) =
-            (<Secret as CannotPrint<_>>::CANNOT, <Secret as CannotShow<_>>::CANNOT, <Secret as CannotCopy<_>>::CANNOT);
-        let ((), ()) = (
-            <crate::messages::crypto::Unlock as CannotPrint<_>>::CANNOT,
-            <crate::messages::crypto::Lend as CannotPrint<_>>::CANNOT,
-        );
-    }
+/// Fails to compile if one of these types can be printed or copied: each line would have two meanings then.
+///
+/// ```compile_fail
+/// #[derive(Debug)]
+/// struct Careless(ipc::secret::Secret);
+/// ```
+///
+/// ```compile_fail
+/// #[derive(Debug)]
+/// struct Token([u8; 32]);
+/// ipc::never_printed!(Token);
+/// ```
+///
+/// ```
+/// struct Token([u8; 32]);
+/// ipc::never_printed!(Token);
+/// ```
+#[macro_export]
+macro_rules! never_printed {
+    ($($secret:ty),+ $(,)?) => {
+        const _: () = {
+            trait Cannot<Way> {
+                const IT: () = ();
+            }
+            impl<T: ?Sized> Cannot<()> for T {}
+            struct Debugged;
+            impl<T: ?Sized + ::core::fmt::Debug> Cannot<Debugged> for T {}
+            struct Displayed;
+            impl<T: ?Sized + ::core::fmt::Display> Cannot<Displayed> for T {}
+            struct Cloned;
+            impl<T: ::core::clone::Clone> Cannot<Cloned> for T {}
+            $(let () = <$secret as Cannot<_>>::IT;)+
+        };
+    };
 }
+
+crate::never_printed!(
+    Secret,
+    crate::messages::crypto::Unlock,
+    crate::messages::crypto::UnlockAnew,
+    crate::messages::crypto::Deploy,
+    crate::messages::crypto::StoreKey,
+    crate::messages::crypto::CacheKey,
+    crate::messages::crypto::Lend,
+    crate::messages::crypto::ApiKey,
+    crate::messages::crypto::KeepKey,
+    crate::messages::crypto::LendKept,
+);

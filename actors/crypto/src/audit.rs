@@ -85,7 +85,7 @@ const OFTEN: &[u16] =
     &[verbs::SignEvents::NUMBER, verbs::ReleaseApiKey::NUMBER, verbs::ShowIdentity::NUMBER, verbs::ReadAudit::NUMBER];
 
 /// Verbs that touch no key and are not recorded.
-const NOT: &[u16] = &[verbs::KeyStatus::NUMBER, verbs::AuditHead::NUMBER];
+const NOT: &[u16] = &[verbs::KeyStatus::NUMBER, verbs::AuditHead::NUMBER, verbs::NoteForbidden::NUMBER];
 
 /// Verbs that are answered though they cannot be recorded.
 const NEEDED: &[u16] = &[

@@ -31,6 +31,28 @@ use actix::{Actor as _, SyncArbiter};
 use ipc::{Client, Code, Refusal, endpoint::Events, role::source};
 use slots::Slots;
 
+// What holds a key here can be neither printed nor copied, and whoever makes it so meets the compiler.
+ipc::never_printed!(
+    slots::Keys,
+    derive::Root,
+    derive::Derive,
+    space::Space,
+    person::Person,
+    locked::Locked<32>,
+    pending::Pending,
+    pending::Waiting,
+    leases::Leases,
+    audit::Audit,
+    keeper::Keeper,
+    keeper::Pair,
+    keeper::Try,
+    keeper::TryAnew,
+    keeper::Confirm,
+    keeper::LendKey,
+    keeper::Keep,
+    keeper::LendSealed,
+);
+
 /// What the key process takes before it is locked down.
 pub struct Prepared {
     slots: File,

@@ -4,14 +4,15 @@ use std::{cell::RefCell, rc::Rc, time::Instant};
 
 use actix::{Addr, MailboxError};
 use ipc::{
-    Client, Instance, Refusal, Role,
+    Client, Code, Instance, Refusal, Role,
     endpoint::{Events, Incoming, Options, Reply},
     id::CallId,
     messages::{
         common::Done,
         crypto::{
-            AuditHead, Deploy, KeepKey, KeyStatus, Lease, Lend, LendKept, Lock, ReadAudit, ReleaseApiKey, ReleaseCacheKey,
-            ReleaseStoreKey, Request, ShowIdentity, SignCredential, SignEvents, Signatures, Unlock, UnlockAnew, Unlocked,
+            AuditHead, Deploy, KeepKey, KeyStatus, Lease, Lend, LendKept, Lock, NoteForbidden, ReadAudit, ReleaseApiKey,
+            ReleaseCacheKey, ReleaseStoreKey, Request, ShowIdentity, SignCredential, SignEvents, Signatures, Unlock, UnlockAnew,
+            Unlocked,
         },
         supervisor::{Closed, Opened},
     },
@@ -158,6 +159,13 @@ impl Service {
                 let result = self.keeper.send(Keep(keep)).await.map_err(gone).flatten();
                 self.finish(reply, address, result).await;
             }
+            Ok(Request::NoteForbidden(NoteForbidden { role, instance, verb })) => {
+                let reply: Reply<NoteForbidden> = incoming.reply();
+                // Numbers that are no verb are counted as one.
+                let verb = ipc::policy::method_name(Role::Crypto, verb).map_or(u16::MAX, |_| verb);
+                let act = Act { verb, by: (role, Instance(instance)), refused: Some(Code::Forbidden), objects: NOTHING };
+                reply.finish(self.keeper.send(Note(act)).await.map_err(gone).flatten().map(|()| Done));
+            }
             Ok(Request::LendKept(kept)) => {
                 let reply: Reply<LendKept> = incoming.reply();
                 let address = objects(&[&kept.base_url]);
@@ -166,7 +174,10 @@ impl Service {
             }
             Ok(Request::SignCredential(sign)) => {
                 let reply: Reply<SignCredential> = incoming.reply();
-                reply.finish(self.keeper.send(SignFor { what: sign.what }).await.map_err(gone).flatten());
+                let (first, second) = sign.what.texts();
+                let texts = objects(&[first, second]);
+                let result = self.keeper.send(SignFor { what: sign.what }).await.map_err(gone).flatten();
+                self.finish(reply, texts, result).await;
             }
             Err(refusal) => incoming.refuse(&refusal),
         }

@@ -103,3 +103,14 @@ pub struct AuditAnchor {
     /// Milliseconds since 1970 at which that was kept; 0 if there is none.
     pub at_ms: u64,
 }
+
+/// Somebody asked for a verb without a right to it, and the hub has refused: to be written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct NoteForbidden {
+    /// Who.
+    pub role: Role,
+    /// Which of its role.
+    pub instance: u32,
+    /// The number that was asked for.
+    pub verb: u16,
+}

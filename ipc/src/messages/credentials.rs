@@ -54,6 +54,18 @@ pub enum ToSign {
     },
 }
 
+impl ToSign {
+    /// What is signed, in its two parts.
+    pub fn texts(&self) -> (&str, &str) {
+        match self {
+            ToSign::JcsProof { options, document } | ToSign::RdfcProof { options, document } => (options, document),
+            ToSign::Token { header, payload } | ToSign::SdJwt { header, payload } | ToSign::KeyBinding { header, payload } => {
+                (header, payload)
+            }
+        }
+    }
+}
+
 /// It is signed.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct CredentialSignature {

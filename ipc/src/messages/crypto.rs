@@ -28,6 +28,7 @@ crate::service! {
         31 ReadAudit -> AuditRead, down AuditPage;
         32 KeepKey -> SealedKey (sensitive);
         33 LendKept -> Lease (sensitive);
+        34 NoteForbidden -> Done;
         40 SignCredential -> CredentialSignature;
     }
 }

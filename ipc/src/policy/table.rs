@@ -174,6 +174,7 @@ policy! {
     Crypto  -> supervisor::Opened:              KIB,                  1,     100,      30,  NONE;
     Crypto  -> supervisor::Closed:              KIB,                  1,     100,      30,  NONE;
     Supervisor -> crypto::Lock:                 KIB,                  2,      10,      15,  NONE;
+    Supervisor -> crypto::NoteForbidden:        KIB,                 16,     200,      15,  NONE;
     Supervisor -> storage::BindAgent:           KIB,                 64,     200,      15,  NONE;
     Supervisor -> storage::ReleaseAgent:        KIB,                 64,     200,      15,  NONE;
 

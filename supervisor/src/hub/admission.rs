@@ -41,6 +41,9 @@ impl Hub {
             member.forbidden += 1;
             let sentence = format!("no policy row lets {} ask {} for method {}", from.0, to.0, header.method);
             self.reject(from, header.call, &Refusal::new(Code::Forbidden, sentence));
+            if to.0 == Role::Crypto {
+                self.effects.push(Effect::Forbidden { who: from, method: header.method });
+            }
             return if self.members.get(&from).is_some_and(|member| member.forbidden > MAX_FORBIDDEN) {
                 Err(Misconduct::Insistent)
             } else {

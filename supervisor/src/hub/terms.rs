@@ -34,6 +34,13 @@ pub enum Effect {
     Taken(Place),
     /// This process has answered its one call.
     Spent(Place),
+    /// A process asked the key process for something that no row lets it ask for.
+    Forbidden {
+        /// Who.
+        who: Place,
+        /// The number it asked for.
+        method: u16,
+    },
     /// End this process.
     End {
         /// Which.

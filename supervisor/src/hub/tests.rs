@@ -53,7 +53,7 @@ impl Stage {
                 Effect::Deliver { to, frame, .. } => self.inbox.entry(to).or_default().push_back(frame),
                 Effect::End { who, why } => self.ended.push((who, why)),
                 Effect::Wanted(role) => self.wanted.push(role),
-                Effect::Taken(_) | Effect::Spent(_) => {}
+                Effect::Taken(_) | Effect::Spent(_) | Effect::Forbidden { .. } => {}
             }
         }
     }

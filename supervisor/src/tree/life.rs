@@ -56,7 +56,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The one process of a permanent role.
-const ONLY: Instance = Instance(1);
+pub(super) const ONLY: Instance = Instance(1);
 
 /// How a process came to be missing.
 enum End {

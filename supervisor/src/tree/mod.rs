@@ -322,6 +322,7 @@ impl Tree {
                     Effect::Taken((role @ (Role::Code | Role::Verifier), _)) => self.start_waiting(role),
                     Effect::Taken(_) => {}
                     Effect::Spent(place) => self.retire(place),
+                    Effect::Forbidden { who, method } => self.note_forbidden(who, method),
                     Effect::End { who, why } => self.end(who, &why.to_string(), Blame::Work),
                 }
             }

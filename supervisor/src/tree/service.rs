@@ -9,13 +9,14 @@ use ipc::{
     id::{CallId, ConversationId, Instance},
     messages::{
         common::Done,
+        crypto::NoteForbidden,
         storage::{BindAgent, ReleaseAgent},
         supervisor::{AllowPorts, Closed, Engage, Engaged, Opened, Request},
     },
     service::Method,
 };
 
-use super::{Everything, OF_A_SPACE, Tree, not_signed_in, process::State};
+use super::{Everything, OF_A_SPACE, Tree, life::ONLY, not_signed_in, process::State};
 use crate::{
     hub::{Availability, Blame, Place, SUPERVISOR},
     lockdown::rights::{self, Network},
@@ -146,6 +147,19 @@ impl Tree {
         state.own_calls.insert(call, instance);
         drop(state);
         self.settle();
+    }
+
+    /// Somebody asked for keys without a right to them: the key process writes it down, if there is one and it has a log open.
+    pub(super) fn note_forbidden(&self, who: Place, verb: u16) {
+        let mut state = self.lock();
+        let fields = serde_json::json!({ "role": who.0.name(), "instance": who.1.0, "verb": verb });
+        state.log.note("asked for keys without a right", fields);
+        let keys = (Role::Crypto, ONLY);
+        let answers = state.processes.get(&keys).is_some_and(|process| matches!(process.state, State::Ready));
+        if answers && !state.draining {
+            // Nobody waits for the answer.
+            state.ask(keys, &NoteForbidden { role: who.0, instance: who.1.0, verb });
+        }
     }
 
     /// The archive has answered.
