@@ -14,7 +14,7 @@ use replica::{Carried, Parcel, Replica, StoreKeys, Wall, Writer, body, engine::E
 const SPACE: [u8; 16] = [7; 16];
 const NOON: u64 = 1_790_000_000_000;
 /// Kinds that are known, and one that is not.
-pub const KINDS: [u16; 13] = [
+pub const KINDS: [u16; 14] = [
     body::CONVERSATION,
     body::MESSAGE,
     body::TITLE,
@@ -25,6 +25,7 @@ pub const KINDS: [u16; 13] = [
     body::EXPERIENCE,
     body::BUNDLE,
     body::BRANCH,
+    body::RIGHT,
     body::ERASE,
     body::CHANGE,
     999,

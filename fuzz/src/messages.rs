@@ -42,9 +42,10 @@ lines! {
         Search Reindex UploadStatus CommitFiles ListVersions ReadVersion RollBack FindFile GlobFiles ListFolder ListRemoved ListObjects
         FindObjects ShowObject ListHeads Measure Sync Carry Erase VerifyAll FindBackup BeginBackup NextPack EndBackup
         OpenPoint TakePack EndRestore Export ListMemory QueryMemory ShowMemory RunMemory MakeBranch ListBranches
-        CompareBranch MergeBranch EndBranch Rebuild ListReferences PutSecret ListSecrets RemoveSecret AnchorAudit;
+        CompareBranch MergeBranch EndBranch Rebuild ListReferences PutSecret ListSecrets RemoveSecret AnchorAudit
+        Provision KeepMember ListMembers ShowMember RevokeMember ChangeAccess ChangeGroup ListAccess;
     5 crypto: Unlock Deploy Lock KeyStatus ReleaseStoreKey SignEvents Lend ReleaseApiKey ReleaseCacheKey ShowIdentity UnlockAnew
-        AuditHead ReadAudit KeepKey LendKept NoteForbidden SignCredential;
+        AuditHead ReadAudit KeepKey LendKept NoteForbidden SignCredential IssueMembership;
     6 llm: Complete ListModels;
     7 agent: Take ListSkills ShowSkill CheckSkill;
     8 code: Run;

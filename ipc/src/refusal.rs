@@ -99,6 +99,10 @@ codes! {
     NotKeepable = 205, Person;
     /// What was to be looked for cannot be read as a question: no word in it, a filter that is none, too much of it.
     QuestionUnclear = 206, Person;
+    /// The window's instance has not shown the memberships of this device, or they have run out.
+    NotProvisioned = 207, Ours;
+    /// A membership does not hold: forged, out of time, taken back, or given by somebody who could not.
+    MembershipRefused = 208, Person;
 
     // From the model process.
     /// The server cannot be reached.

@@ -61,6 +61,11 @@ impl Keeper {
         self.open.as_ref().ok_or_else(|| Refusal::new(Code::NotSignedIn, "no space is open; sign in first"))
     }
 
+    /// The same, for what counts in it.
+    pub(crate) fn space_mut(&mut self) -> Result<&mut Space, Refusal> {
+        self.open.as_mut().ok_or_else(|| Refusal::new(Code::NotSignedIn, "no space is open; sign in first"))
+    }
+
     /// Writes what is summed; what cannot be written now is tried again.
     fn flush(&mut self) {
         if let Err(refusal) = self.audit.flush() {

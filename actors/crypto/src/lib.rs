@@ -14,6 +14,7 @@ mod derive;
 mod keeper;
 mod leases;
 mod locked;
+mod membership;
 mod pending;
 mod person;
 mod quota;

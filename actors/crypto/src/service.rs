@@ -10,9 +10,9 @@ use ipc::{
     messages::{
         common::Done,
         crypto::{
-            AuditHead, Deploy, KeepKey, KeyStatus, Lease, Lend, LendKept, Lock, NoteForbidden, ReadAudit, ReleaseApiKey,
-            ReleaseCacheKey, ReleaseStoreKey, Request, ShowIdentity, SignCredential, SignEvents, Signatures, Unlock, UnlockAnew,
-            Unlocked,
+            AuditHead, Deploy, IssueMembership, KeepKey, KeyStatus, Lease, Lend, LendKept, Lock, NoteForbidden, ReadAudit,
+            ReleaseApiKey, ReleaseCacheKey, ReleaseStoreKey, Request, ShowIdentity, SignCredential, SignEvents, Signatures, Unlock,
+            UnlockAnew, Unlocked,
         },
         supervisor::{Closed, Opened},
     },
@@ -28,6 +28,7 @@ use crate::{
         Confirm, Flush, Forget, Keep, Keeper, LendKey, LendSealed, Look, MayTry, Note, Opening, Pair, Release, ReleaseCache,
         ReleaseKey, Sign, SignFor, Try, TryAnew, Who,
     },
+    membership::Issue,
     quota::Quotas,
     reading,
 };
@@ -130,6 +131,13 @@ impl Service {
                 let ids = objects(&sign.headers);
                 let signed = self.keeper.send(Sign { headers: sign.headers }).await.map_err(gone).flatten();
                 self.finish(reply, ids, signed.map(|signatures| Signatures { signatures })).await;
+            }
+            Ok(Request::IssueMembership(request)) => {
+                let reply: Reply<IssueMembership> = incoming.reply();
+                let issue = Issue { request, by: reply.source().0 };
+                let result = self.keeper.send(issue).await.map_err(gone).flatten();
+                let issued = result.as_ref().map_or(NOTHING, |issued| objects(&[&issued.credential]));
+                self.finish(reply, issued, result).await;
             }
             Ok(Request::Lend(lend)) => {
                 let reply: Reply<Lend> = incoming.reply();

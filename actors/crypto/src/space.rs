@@ -9,20 +9,39 @@ use ipc::{
 };
 use zeroize::Zeroizing;
 
-use crate::{credential, derive::expand, person::Person, slots::Keys};
+use crate::{credential, derive::expand, membership::Renewals, person::Person, slots::Keys};
 
 /// A space that is open. Dropping it forgets its keys.
 pub(crate) struct Space {
     keys: Keys,
     device: SigningKey,
     person: Person,
+    /// The window's instance of this device is a member under this key, with which nothing is signed.
+    window: [u8; 32],
+    renewals: Renewals,
 }
 
 impl Space {
     pub(crate) fn open(keys: Keys) -> Space {
         let device = SigningKey::from_bytes(keys.seed());
         let person = Person::of(keys.master());
-        Space { keys, device, person }
+        let window = SigningKey::from_bytes(&expand(keys.seed(), "lamos/v1/window")).verifying_key().to_bytes();
+        Space { keys, device, person, window, renewals: Renewals::default() }
+    }
+
+    /// The person's key.
+    pub(crate) fn person(&self) -> &Person {
+        &self.person
+    }
+
+    /// The key under which the window's instance is a member.
+    pub(crate) fn window(&self) -> [u8; 32] {
+        self.window
+    }
+
+    /// How often this device's own were let in since the person signed in.
+    pub(crate) fn renewals(&mut self) -> &mut Renewals {
+        &mut self.renewals
     }
 
     /// The public keys.
@@ -60,7 +79,7 @@ impl Space {
     pub(crate) fn store_key(&self) -> StoreKey {
         let key = expand(self.keys.master(), "lamos/v1/store");
         let Identity { person, device } = self.identity();
-        StoreKey { key: Secret::new(key.to_vec()), space: self.keys.space, device, person }
+        StoreKey { key: Secret::new(key.to_vec()), space: self.keys.space, device, person, window: self.window }
     }
 
     /// The one key the window's cache works with. Neither of the two opens what the other has sealed.

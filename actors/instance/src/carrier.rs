@@ -20,6 +20,7 @@ use tokio::{sync::Notify, task::spawn_blocking};
 
 use crate::{
     commands,
+    provision::Provisioning,
     standing::{Standing, Whose},
     unusable,
 };
@@ -44,9 +45,14 @@ pub(crate) struct Carrier {
 
 impl Carrier {
     /// Starts to carry what waits and what will.
-    pub(crate) fn start(outbox: Arc<Outbox>, client: Client<source::Ui>, standing: Rc<Standing>) -> Carrier {
+    pub(crate) fn start(
+        outbox: Arc<Outbox>,
+        client: Client<source::Ui>,
+        provisioning: Rc<Provisioning>,
+        standing: Rc<Standing>,
+    ) -> Carrier {
         let wake = Rc::new(Notify::new());
-        let round = Round { outbox: Arc::clone(&outbox), wake: Rc::clone(&wake), client, standing };
+        let round = Round { outbox: Arc::clone(&outbox), wake: Rc::clone(&wake), client, provisioning, standing };
         actix::spawn(round.carry());
         Carrier { outbox, wake }
     }
@@ -79,6 +85,7 @@ struct Round {
     outbox: Arc<Outbox>,
     wake: Rc<Notify>,
     client: Client<source::Ui>,
+    provisioning: Rc<Provisioning>,
     standing: Rc<Standing>,
 }
 
@@ -133,7 +140,7 @@ impl Round {
             ));
         }
         let carry = Carry { attempt, commands };
-        let outcomes = self.client.call(&carry).await?.outcomes;
+        let outcomes = self.provisioning.then(|| self.client.call(&carry)).await?.outcomes;
         if outcomes.len() != carry.commands.len() {
             return Err(Refusal::internal("hear what became of each command"));
         }

@@ -5,7 +5,8 @@
 //! on disk than its profile says. It keeps itself in step by CHUM over the hub ([`link`]), by itself, from the moment a space
 //! is open, by the rules for kinds of events that it was started with. What a person does becomes a command,
 //! durable in an outbox before anybody is told that it was taken ([`carrier`]), done by the archive once however often it is
-//! sent.
+//! sent. The archive shows the window nothing before it has seen that both are members of the person's space, which the
+//! instance sees to by itself ([`provision`]).
 //!
 //! There is no window yet. When it comes it lives in this process and asks [`service`] without a wire; until then the
 //! person's command line asks for it.
@@ -23,6 +24,7 @@ mod fetches;
 mod held;
 mod link;
 mod overlay;
+mod provision;
 mod reading;
 mod service;
 mod standing;
@@ -42,7 +44,9 @@ use replica::chum::Rules;
 pub use replica::sparse::read_rules;
 use tokio::sync::Notify;
 
-use crate::{carrier::Carrier, fetches::Fetches, held::Held, link::Keeper, service::Service, standing::Standing};
+use crate::{
+    carrier::Carrier, fetches::Fetches, held::Held, link::Keeper, provision::Provisioning, service::Service, standing::Standing,
+};
 
 /// How often what nobody has used for long is looked for, and what is worth to be fetched.
 const UPKEEP: Duration = Duration::from_secs(60 * 60);
@@ -66,11 +70,13 @@ pub async fn start(prepared: Prepared, client: Client<source::Ui>, events: Event
     let key = key.expose_array().map_err(|error| Refusal::internal(error.to_string()))?;
     let (held, outbox) = Held::open(&prepared.directory, key, space, prepared.profile, &prepared.rules)?;
     let standing = Rc::new(Standing::default());
-    let carrier = Carrier::start(outbox, client.clone(), Rc::clone(&standing));
+    let provisioning = Provisioning::new(client.clone(), Rc::clone(&standing));
+    actix::spawn(Rc::clone(&provisioning).keep_up());
+    let carrier = Carrier::start(outbox, client.clone(), Rc::clone(&provisioning), Rc::clone(&standing));
     let (fetches, asks) = Fetches::new(Rc::clone(&standing));
     let idle = Rc::new(Notify::new());
     actix::spawn(upkeep(held.clone(), Rc::clone(&asks.plan), Rc::clone(&idle)));
-    let keeper = Keeper { client, held: held.clone(), standing: Rc::clone(&standing), asks, idle };
+    let keeper = Keeper { client, held: held.clone(), provisioning, standing: Rc::clone(&standing), asks, idle };
     actix::spawn(keeper.keep_up());
     tracing::info!("the cache is open");
     let serving = service::run(Service::new(held.clone(), carrier, fetches, standing), events);

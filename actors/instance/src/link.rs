@@ -27,6 +27,7 @@ use tokio::sync::Notify;
 use crate::{
     fetches::Asks,
     held::{Held, damaged, is_damage},
+    provision::Provisioning,
     standing::{Standing, Whose},
 };
 use importer::{Importer, Purpose};
@@ -38,6 +39,7 @@ const REST: (Duration, Duration) = (Duration::from_millis(20), Duration::from_se
 pub(crate) struct Keeper {
     pub(crate) client: Client<source::Ui>,
     pub(crate) held: Held,
+    pub(crate) provisioning: Rc<Provisioning>,
     pub(crate) standing: Rc<Standing>,
     pub(crate) asks: Asks,
     /// Told when nothing more is to be asked for.
@@ -53,6 +55,11 @@ impl Keeper {
         loop {
             let (ended, caught_up) = self.meet(audit).await;
             self.standing.set_link(Link::Away);
+            let ended = match ended {
+                // A new process of the archive has not seen yet who the window is.
+                Err(refusal) if refusal.code == Code::NotProvisioned => self.provisioning.show().await,
+                ended => ended,
+            };
             self.asks.give_up();
             if caught_up {
                 (rest, audit) = (REST.0, false);

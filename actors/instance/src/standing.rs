@@ -35,7 +35,7 @@ fn weight(act: &Act) -> usize {
 /// See the module.
 pub(crate) struct Standing {
     link: Cell<Link>,
-    trouble: RefCell<[Option<String>; 2]>,
+    trouble: RefCell<[Option<String>; 3]>,
     counted: Cell<Counted>,
     done: RefCell<Done>,
 }
@@ -58,6 +58,8 @@ pub(crate) enum Whose {
     Link = 0,
     /// What carries commands.
     Carrier = 1,
+    /// What lets the window in.
+    Provisioning = 2,
 }
 
 impl Standing {

@@ -9,7 +9,9 @@ pub use crate::branches::{Merge, OnBranch};
 use crate::{blobs::Blob, branches::BranchBody, state::Change};
 
 mod experience;
+mod right;
 
+pub use right::{Granted, Grantee, Link, Right, Said};
 pub use experience::{Bundle, Bundled, Experience, Success, TraceId, bundle_id, experience_id, memory_of};
 
 /// A conversation begins.
@@ -36,10 +38,15 @@ pub const ERASE: u16 = 20;
 pub const CHANGE: u16 = 21;
 /// A branch of a volume begins, is merged or ends.
 pub const BRANCH: u16 = 22;
+/// Who is a member, and who may have what. It is about [`RIGHTS`], and nothing erases it.
+pub const RIGHT: u16 = 23;
 
 /// What erasures are about: an entity of their own, so that what they erase cannot take their own key with it. It and
 /// what is kept under [`ERASE`] cannot be erased.
 pub const ERASURES: [u8; 16] = *b"lamos/erasures\0\0";
+
+/// What all that is said about rights is about.
+pub const RIGHTS: [u8; 16] = *b"lamos/rights\0\0\0\0";
 
 /// The body of [`CONVERSATION`] and of [`TITLE`].
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -378,6 +385,8 @@ pub enum Body {
     Change(Change),
     /// See [`BRANCH`].
     Branch(BranchBody),
+    /// See [`RIGHT`].
+    Right(Right),
     /// A kind that a newer program wrote.
     Unknown(u16),
 }
@@ -397,6 +406,7 @@ impl Body {
             | Body::Bundle(_)
             | Body::Change(_)
             | Body::Branch(_)
+            | Body::Right(_)
             | Body::Erase(_)
             | Body::Unknown(_) => None,
         }
@@ -471,6 +481,7 @@ bodies! {
     Erase = ERASE;
     Change = CHANGE;
     Branch = BRANCH;
+    Right = RIGHT;
 }
 
 impl Body {

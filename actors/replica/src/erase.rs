@@ -12,7 +12,7 @@ use ipc::event::{Clock, EventHeader};
 
 use crate::{
     Draft, Recorded, ReplicaError, Snapshot,
-    body::{self, Body, ERASURES, Erase},
+    body::{self, Body, ERASURES, Erase, RIGHTS},
     engine::Reading,
     log,
     tables::Table,
@@ -29,6 +29,12 @@ impl Draft {
     pub fn erase_entity(entity: [u8; 16], until: Option<u64>) -> Draft {
         Draft { entity: ERASURES, body: Body::Erase(Erase { entity, event: None, until }), once: None }
     }
+}
+
+/// Whether events of this kind are erased by nothing: an erasure, which wins for good, and what was said about rights, for an
+/// erasure of another device would bring back what was taken.
+fn lasts(kind: u16) -> bool {
+    matches!(kind, body::ERASE | body::RIGHT)
 }
 
 fn entity_tomb(entity: &[u8; 16]) -> Vec<u8> {
@@ -67,11 +73,11 @@ impl Batch<'_> {
                     Some(event) => Some(event.header.entity),
                     None => self.replica.entity_of(self.txn.reading(), position)?,
                 };
-                if !self.is_erasure(event.as_ref(), position)? && self.drop_body(position)? {
+                if !self.is_lasting(event.as_ref(), position)? && self.drop_body(position)? {
                     self.dirty.extend(entity);
                 }
             }
-            None if erase.entity == ERASURES => {}
+            None if matches!(erase.entity, ERASURES | RIGHTS) => {}
             None => {
                 let key = entity_tomb(&erase.entity);
                 let before = self.txn.get(Table::Tomb, &key)?.map(|until| log::position(until, "erasures")).transpose()?;
@@ -80,7 +86,7 @@ impl Batch<'_> {
                 for (listed, position) in self.replica.clocks_of(self.txn.reading(), &erase.entity)? {
                     let event = log::readable(self.replica.event(self.txn.reading(), position))?;
                     let clock = event.as_ref().map_or(listed, Recorded::clock);
-                    if clock.0 <= until && !self.is_erasure(event.as_ref(), position)? {
+                    if clock.0 <= until && !self.is_lasting(event.as_ref(), position)? {
                         self.drop_body(position)?;
                     }
                 }
@@ -91,11 +97,12 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Whether the event at a place is an erasure, which nothing erases.
-    fn is_erasure(&self, event: Option<&Recorded>, position: u64) -> Result<bool, ReplicaError> {
+    /// Whether the event at a place is one that nothing erases.
+    fn is_lasting(&self, event: Option<&Recorded>, position: u64) -> Result<bool, ReplicaError> {
+        let txn = self.txn.reading();
         match event {
-            Some(event) => Ok(event.header.kind == body::ERASE),
-            None => self.replica.is_of_kind(self.txn.reading(), position, body::ERASE),
+            Some(event) => Ok(lasts(event.header.kind)),
+            None => Ok(self.replica.is_of_kind(txn, position, body::ERASE)? || self.replica.is_of_kind(txn, position, body::RIGHT)?),
         }
     }
 
@@ -174,7 +181,7 @@ impl Snapshot<'_> {
 }
 
 fn is_entity_erased(txn: &dyn Reading, entity: &[u8; 16], kind: u16, clock: Clock) -> Result<bool, ReplicaError> {
-    if kind == body::ERASE || *entity == ERASURES {
+    if lasts(kind) || matches!(*entity, ERASURES | RIGHTS) {
         return Ok(false);
     }
     let Some(until) = txn.get(Table::Tomb, &entity_tomb(entity))? else { return Ok(false) };
@@ -182,6 +189,6 @@ fn is_entity_erased(txn: &dyn Reading, entity: &[u8; 16], kind: u16, clock: Cloc
 }
 
 fn is_erased(txn: &dyn Reading, header: &EventHeader, id: &[u8; 32]) -> Result<bool, ReplicaError> {
-    let alone = header.kind != body::ERASE && txn.get(Table::Tomb, &event_tomb(id))?.is_some();
+    let alone = !lasts(header.kind) && txn.get(Table::Tomb, &event_tomb(id))?.is_some();
     Ok(alone || is_entity_erased(txn, &header.entity, header.kind, header.clock)?)
 }

@@ -72,6 +72,8 @@ impl Batch<'_> {
             Body::Erase(erase) if *entity == body::ERASURES => self.erase(erase),
             // No view is made of them: their kinds are indexed, and how they stand is in the state of their entity.
             Body::Experience(_) | Body::Bundle(_) => Ok(()),
+            // Whoever made it: what holds is read from what this device said alone.
+            Body::Right(_) => Ok(()),
             Body::Erase(_) | Body::Unknown(_) => self.txn.put(Table::Unknown, &event.position.to_be_bytes(), &[]),
             _ => {
                 let mut held = match self.held.remove(entity) {
@@ -304,7 +306,7 @@ impl Replica {
             match &record.body {
                 Body::File(_) | Body::FileRemoved(_) => folded.file.get_or_insert_default().fold(event, &record.body),
                 Body::Branch(body) => folded.branch.get_or_insert_default().fold(event, body),
-                Body::Change(_) | Body::Experience(_) | Body::Bundle(_) => {}
+                Body::Change(_) | Body::Experience(_) | Body::Bundle(_) | Body::Right(_) => {}
                 Body::Erase(_) if *entity == body::ERASURES => {}
                 Body::Erase(_) | Body::Unknown(_) => folded.unknown.push(event.position),
                 body => {

@@ -10,6 +10,7 @@
 use std::{collections::BTreeSet, ops::Bound};
 
 use crate::{
+    body::{Granted, Right},
     Damage, Page, ReplicaError, Snapshot,
     body::{Body, Commit, Merge, OnBranch},
     engine::{keys, successor},
@@ -136,7 +137,13 @@ impl Body {
             Body::File(file) => of_version(file.branch, file.commit.as_ref()).for_each(name),
             Body::FileRemoved(removed) => of_version(removed.branch, removed.commit.as_ref()).for_each(name),
             Body::Branch(branch) => of_version(None, branch.commit.as_ref()).for_each(name),
-            Body::Conversation(_) | Body::Title(_) | Body::Trace(_) | Body::Attachment(_) | Body::Unknown(_) => {}
+            Body::Right(Right::Access(_, Granted::Entity(entity), _)) => name(*entity),
+            Body::Conversation(_)
+            | Body::Title(_)
+            | Body::Trace(_)
+            | Body::Attachment(_)
+            | Body::Right(_)
+            | Body::Unknown(_) => {}
         }
         found
     }

@@ -165,7 +165,11 @@ impl Batch<'_> {
         }
         let kind = draft.body.kind();
         // An erasure has a key that no erasure takes away.
-        let entity = if kind == body::ERASE { body::ERASURES } else { draft.entity };
+        let entity = match kind {
+            body::ERASE => body::ERASURES,
+            body::RIGHT => body::RIGHTS,
+            _ => draft.entity,
+        };
         let digest = self.replica.keys.blind("once", &[&plain]);
         if let Some(once) = draft.once
             && let Some(value) = self.txn.get(Table::Once, &once_key(kind, &once))?

@@ -12,7 +12,7 @@ use ipc::{
 };
 use replica::{
     Listed, Replica, Which,
-    body::{self, Body, Commit, Merge, OnBranch, Part},
+    body::{self, Body, Commit, Granted, Grantee, Link, Merge, OnBranch, Part, Right},
     branches::Seen,
 };
 
@@ -219,9 +219,38 @@ fn fields(body: &Body) -> Vec<(String, String)> {
                 say("operation", &format!("{operation:?}"));
             }
         }
+        Body::Right(right) => right_fields(right).into_iter().for_each(|(name, text)| say(name, &text)),
         Body::Unknown(_) => {}
     }
     fields
+}
+
+/// What was said about rights, in words.
+pub(crate) fn right_fields(right: &Right) -> Vec<(&'static str, String)> {
+    let who = |who: &Grantee| match who {
+        Grantee::Peer(key) => hex(key),
+        Grantee::Group(name) => format!("group {name}"),
+    };
+    let what = |what: &Granted| match what {
+        Granted::Everything => "everything".to_owned(),
+        Granted::Entity(entity) => hex(entity),
+        Granted::Kind(kind) => body::name(*kind).map_or_else(|| format!("kind {kind}"), str::to_owned),
+    };
+    match right {
+        Right::Access(grantee, granted, may) => {
+            vec![("who", who(grantee)), ("may have", what(granted)), ("from now on", may.to_string())]
+        }
+        Right::Group(name, key, inside) => {
+            vec![("group", name.clone()), ("member", hex(key)), ("from now on", inside.to_string())]
+        }
+        Right::Member(chain, held) => {
+            let text = |link: &Link| String::from_utf8_lossy(&link.0).into_owned();
+            let own = ("of this device", held.to_string());
+            std::iter::once(own).chain(chain.iter().map(|link| ("credential", text(link)))).collect()
+        }
+        Right::RevokedCredential(id) => vec![("taken back", id.clone())],
+        Right::RevokedKey(key) => vec![("taken back from", hex(key))],
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -15,6 +15,7 @@ mod conversations;
 mod convert;
 mod errors;
 mod follow;
+mod grants;
 mod inspect;
 mod journal;
 mod keep;
@@ -39,6 +40,7 @@ use ipc::{
 };
 use replica::{Replica, StoreKeys};
 
+pub use grants::{Clock, Own, PeerGrants, Rights};
 pub use keep::proof;
 pub use search::Search;
 
@@ -67,7 +69,7 @@ pub async fn start(
     client: Client<source::Storage>,
     events: Events,
 ) -> Result<impl Future<Output = ()>, Refusal> {
-    let StoreKey { key, space, device, .. } = client.call(&ReleaseStoreKey).await?;
+    let StoreKey { key, space, device, person, window } = client.call(&ReleaseStoreKey).await?;
     let key = key.expose_array().map_err(|error| Refusal::internal(error.to_string()))?;
     let keys = StoreKeys::new(key, space, device);
     let replica = Replica::open(&prepared.directory, keys).map_err(|error| errors::cannot_open(&error, &prepared.directory))?;
@@ -81,6 +83,7 @@ pub async fn start(
     }
     let search = Search::start(&prepared.directory, replica.clone())?;
     search.follow(&writer);
+    let rights = Rights::open(replica.clone(), grants::own(&person, &device, &window)?, grants::system_clock());
     tracing::info!(first = prepared.first, "the archive is open");
     keep::scrub::start(&replica);
     let signer = signer::start(replica.clone(), writer.clone(), client.clone());
@@ -90,5 +93,6 @@ pub async fn start(
         // Some were begun by a process that has ended, and nobody goes on with those.
         contents::collect(&replica, &writer);
     }
-    Ok(service::run(Service::new(prepared.directory, replica, writer, journals, signer, search, anchors), events))
+    let service = Service::new(prepared.directory, replica, writer, journals, signer, search, anchors, rights);
+    Ok(service::run(service, events))
 }

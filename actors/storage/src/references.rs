@@ -216,7 +216,7 @@ fn title(snapshot: &Snapshot<'_>, body: &Body) -> Result<String, ReplicaError> {
         Body::Experience(made) => made.goal.clone(),
         Body::Bundle(bundle) => format!("{}-{:02}", bundle.month / 12, bundle.month % 12 + 1),
         Body::Branch(branch) => branch.name.clone(),
-        Body::Erase(_) | Body::Change(_) | Body::Unknown(_) => String::new(),
+        Body::Erase(_) | Body::Change(_) | Body::Right(_) | Body::Unknown(_) => String::new(),
     })
 }
 

@@ -3,6 +3,7 @@
 use std::{future::Future, path::PathBuf, rc::Rc, sync::Arc};
 
 use actix::Addr;
+use credentials::membership::Permission;
 use ipc::{
     Code, Instance, Refusal, Role,
     endpoint::{Events, Incoming, Reply},
@@ -21,7 +22,9 @@ use crate::{
     bindings::Bindings,
     contents, conversations,
     errors::{ours, refusal},
-    follow, inspect,
+    follow,
+    grants::{self, Rights},
+    inspect,
     journal::{Append, Journals, Recover},
     keep::{Derived, Keep, backup, erase, export, restore, verify},
     memory::{self, Memory},
@@ -41,6 +44,17 @@ use crate::{
     writer::WriterHandle,
 };
 
+/// What of that which the window may ask changes something.
+const WRITES: &[u16] = &[
+    wire::SetTitle::NUMBER,
+    wire::CommitFiles::NUMBER,
+    wire::RollBack::NUMBER,
+    wire::MakeBranch::NUMBER,
+    wire::MergeBranch::NUMBER,
+    wire::EndBranch::NUMBER,
+    wire::Carry::NUMBER,
+];
+
 /// What an answer is made with.
 pub(crate) struct Service {
     replica: Replica,
@@ -55,6 +69,7 @@ pub(crate) struct Service {
     keep: Keep,
     memory: Memory,
     anchors: Anchors,
+    rights: Rights,
 }
 
 /// Answers until the supervisor has gone or wants no more; then signs what is left.
@@ -89,19 +104,24 @@ impl Service {
         signer: Signer,
         search: Search,
         anchors: Anchors,
+        rights: Rights,
     ) -> Service {
         let names = Names::new(replica.clone());
         let clearing = erase::Clearing::new(&directory);
         clearing.go_on(&replica, &writer);
         let (bindings, gathering, keep) = (Bindings::default(), Gathering::default(), Keep::default());
         let memory = Memory::new(replica.clone(), writer.clone(), clearing, Arc::new(contents::now));
-        Service { replica, writer, journals, signer, search, bindings, directory, names, gathering, keep, memory, anchors }
+        Service { replica, writer, journals, signer, search, bindings, directory, names, gathering, keep, memory, anchors, rights }
     }
 
     async fn answer(&self, incoming: Incoming) {
         let who = incoming.source();
         let may = |conversation| self.bindings.check(who, conversation);
         let (replica, writer, journals, names) = (&self.replica, &self.writer, &self.journals, &self.names);
+        if let Err(refusal) = self.lets_in(who.0, incoming.method()) {
+            incoming.refuse(&refusal);
+            return;
+        }
         match Request::decode(incoming.method(), incoming.body()) {
             Ok(Request::CreateConversation(request)) => {
                 let work = async {
@@ -304,8 +324,7 @@ impl Service {
             }
             Ok(Request::Sync(_)) => {
                 let mut reply = incoming.reply::<wire::Sync>();
-                let grants = Box::new(replica::chum::Everything);
-                let result = sync::speak(replica, writer, &self.signer, grants, &mut reply).await;
+                let result = sync::speak(replica, writer, &self.signer, &self.rights, &mut reply).await;
                 reply.finish(result);
             }
             Ok(Request::Carry(request)) => {
@@ -323,8 +342,40 @@ impl Service {
             Ok(Request::AnchorAudit(request)) => {
                 read::<wire::AnchorAudit>(incoming, self.anchors.anchor(request)).await;
             }
+            Ok(Request::Provision(request)) => {
+                read::<wire::Provision>(incoming, async { grants::provision(&self.rights, &request) }).await;
+            }
+            Ok(Request::KeepMember(request)) => {
+                self.write::<wire::KeepMember>(incoming, grants::keep(&self.rights, writer, request)).await;
+            }
+            Ok(Request::ListMembers(request)) => {
+                read::<wire::ListMembers>(incoming, async { grants::list(&self.rights, request) }).await;
+            }
+            Ok(Request::ShowMember(request)) => {
+                read::<wire::ShowMember>(incoming, async { grants::show(&self.rights, &request) }).await;
+            }
+            Ok(Request::RevokeMember(request)) => {
+                self.write::<wire::RevokeMember>(incoming, grants::revoke(&self.rights, writer, request)).await;
+            }
+            Ok(Request::ChangeAccess(request)) => {
+                self.write::<wire::ChangeAccess>(incoming, grants::change_access(&self.rights, writer, request)).await;
+            }
+            Ok(Request::ChangeGroup(request)) => {
+                self.write::<wire::ChangeGroup>(incoming, grants::change_group(&self.rights, writer, request)).await;
+            }
+            Ok(Request::ListAccess(request)) => {
+                read::<wire::ListAccess>(incoming, async { Ok(grants::list_access(&self.rights, request)) }).await;
+            }
             Err(refusal) => incoming.refuse(&refusal),
         }
+    }
+
+    /// Whether a process may ask for this now: the window only what its membership permits, and nothing before it has shown it.
+    fn lets_in(&self, role: Role, method: u16) -> Result<(), Refusal> {
+        if role != Role::Ui || method == wire::Provision::NUMBER {
+            return Ok(());
+        }
+        self.rights.window_may(if WRITES.contains(&method) { Permission::Write } else { Permission::Read })
     }
 
     fn derived(&self) -> Derived<'_> {

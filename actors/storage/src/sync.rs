@@ -9,7 +9,7 @@
 //! speaks faster than the other side reads: of what is to leave, at most one step's worth is held.
 
 mod commands;
-mod exporter;
+pub(crate) mod exporter;
 #[cfg(test)]
 mod tests;
 
@@ -20,32 +20,32 @@ use ipc::{
 };
 use replica::{
     Replica,
-    chum::{Blame, Fault, Grants},
+    chum::{Blame, Fault},
 };
 use tokio::time::{Duration, timeout};
 
 pub(crate) use commands::carry;
 
-use crate::{signer::Signer, writer::WriterHandle};
+use crate::{grants::Rights, signer::Signer, writer::WriterHandle};
 use exporter::Exporter;
 
 /// How long the last words of a session may take to be read.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Speaks CHUM over a stream until the other side has enough, breaks the protocol, or the archive goes down. `grants` says
-/// what the other side may have.
+/// Speaks CHUM with the window over a stream until it has enough, breaks the protocol, may see no more, or the archive goes
+/// down. `rights` says what it may have.
 pub(crate) async fn speak(
     replica: &Replica,
     writer: &WriterHandle,
     signer: &Signer,
-    grants: Box<dyn Grants + Send>,
+    rights: &Rights,
     reply: &mut Reply<Sync>,
 ) -> Result<Done, Refusal> {
     let (draining, cancelled) = (reply.draining(), reply.cancelled());
     let mut signed = writer.signed();
     let _watching = signer.watch();
     let (sending, mut receiving) = reply.halves();
-    let mut exporter = Exporter::new(replica.clone(), grants);
+    let mut exporter = Exporter::new(replica.clone(), rights.window_peer(), Box::new(rights.window()));
     let mut out = Outgoing::default();
     tracing::debug!("a replica is attached");
     loop {

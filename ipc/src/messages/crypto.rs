@@ -7,6 +7,7 @@ use super::common::Done;
 pub use super::{
     audit::*,
     credentials::{CredentialSignature, SignCredential, ToSign},
+    membership::*,
     secrets::*,
 };
 use crate::{role::Role, secret::Secret};
@@ -30,6 +31,7 @@ crate::service! {
         33 LendKept -> Lease (sensitive);
         34 NoteForbidden -> Done;
         40 SignCredential -> CredentialSignature;
+        50 IssueMembership -> MembershipIssued;
     }
 }
 
@@ -107,6 +109,8 @@ pub struct StoreKey {
     pub device: [u8; 32],
     /// The public key of the person, which every device of the space has: the issuer of memberships.
     pub person: [u8; 32],
+    /// The public key under which the window's instance of this device is a member.
+    pub window: [u8; 32],
 }
 
 /// Who is this? Public keys alone.

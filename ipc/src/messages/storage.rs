@@ -2,7 +2,9 @@
 
 use bincode::{Decode, Encode};
 
-pub use super::{audit::*, backup::*, branches::*, inspect::*, memory::*, references::*, secrets::*, sync::*, volumes::*};
+pub use super::{
+    audit::*, backup::*, branches::*, inspect::*, memory::*, references::*, rights::*, secrets::*, sync::*, volumes::*,
+};
 use super::{
     chat::{Attached, Author, Message, Usage},
     common::{Chunk, Done},
@@ -71,7 +73,15 @@ crate::service! {
         80 EndBranch -> Appended;
         81 RemoveSecret -> SecretRemoved;
         85 Rebuild -> Done;
-        94 AnchorAudit -> AuditAnchor;
+        87 AnchorAudit -> AuditAnchor;
+        88 Provision -> Provisioned;
+        89 KeepMember -> Member;
+        90 ListMembers -> Members;
+        91 ShowMember -> MemberShown;
+        92 RevokeMember -> Appended;
+        93 ChangeAccess -> Appended;
+        94 ChangeGroup -> Appended;
+        95 ListAccess -> Accesses;
     }
 }
 

@@ -33,6 +33,7 @@ policy! {
     Cli     -> crypto::ReadAudit:               KIB,                  1,       5,     600,  PRIVATE;
     Cli     -> crypto::KeepKey:                 16 * KIB,             1,       5,      15,  NONE;
     Cli     -> crypto::LendKept:                16 * KIB,             4,      10,       5,  NONE;
+    Cli     -> crypto::IssueMembership:         16 * KIB,             2,      10,      15,  NONE;
     Cli     -> llm::ListModels:                 KIB,                  2,      10,      60,  NONE;
     Cli     -> storage::ListConversations:      KIB,                  4,     500,      30,  PRIVATE;
     Cli     -> storage::ReadConversation:       KIB,                  4,     500,      30,  PRIVATE;
@@ -86,6 +87,13 @@ policy! {
     Cli     -> storage::QueryMemory:            16 * KIB,             2,     100,      30,  PRIVATE;
     Cli     -> storage::ShowMemory:             KIB,                  2,     100,      30,  PRIVATE;
     Cli     -> storage::RunMemory:              KIB,                  1,      10,    3600,  NONE;
+    Cli     -> storage::KeepMember:             512 * KIB,            1,      20,      30,  UNTRUSTED;
+    Cli     -> storage::ListMembers:            KIB,                  2,     200,      30,  PRIVATE;
+    Cli     -> storage::ShowMember:             KIB,                  2,     100,      30,  PRIVATE;
+    Cli     -> storage::RevokeMember:           KIB,                  2,      50,      30,  NONE;
+    Cli     -> storage::ChangeAccess:           KIB,                  2,      50,      30,  NONE;
+    Cli     -> storage::ChangeGroup:            KIB,                  2,      50,      30,  NONE;
+    Cli     -> storage::ListAccess:             KIB,                  2,     200,      30,  PRIVATE;
     Cli     -> agent::Take:                     MIB,                  4,      20,    3600,  BOTH;
     Cli     -> agent::ListSkills:               KIB,                  2,      50,      30,  NONE;
     Cli     -> agent::ShowSkill:                KIB,                  2,      50,      30,  NONE;
@@ -138,6 +146,8 @@ policy! {
     Ui      -> storage::Measure:                KIB,                  1,       2,     600,  NONE;
     Ui      -> crypto::ReadAudit:               KIB,                  1,       5,     600,  PRIVATE;
     Ui      -> crypto::ReleaseCacheKey:         KIB,                  1,       5,      15,  NONE;
+    Ui      -> crypto::IssueMembership:         KIB,                  2,      10,      15,  NONE;
+    Ui      -> storage::Provision:              128 * KIB,            1,      20,      15,  NONE;
     Ui      -> storage::Sync:                   KIB,                  1,      20,  604800,  PRIVATE;
     Ui      -> storage::Carry:                  MIB,                  1,     200,      60,  NONE;
     Ui      -> agent::Take:                     MIB,                  4,      20,    3600,  BOTH;

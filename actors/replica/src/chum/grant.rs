@@ -1,5 +1,6 @@
-//! Who may have what. Grants themselves are kept elsewhere; here is the place where the exporting end asks, each time before
-//! something leaves, so that what is taken back stops within one round.
+//! Who may have what, and whose events are taken. Grants themselves are kept elsewhere; here is the place where the exporting
+//! end asks, each time before something leaves, so that what is taken back stops within one round, and the importing end
+//! before something is kept.
 
 use std::sync::Arc;
 
@@ -27,6 +28,9 @@ pub trait Grants {
 
     /// Whether this event may go to this peer.
     fn may_export(&self, peer: &Peer, header: &EventHeader) -> bool;
+
+    /// Whether this event is taken from this peer: of its own making, or of another's and carried by it.
+    fn may_import(&self, peer: &Peer, header: &EventHeader) -> bool;
 }
 
 /// Grants nothing to anybody.
@@ -39,6 +43,10 @@ impl Grants for Nothing {
     }
 
     fn may_export(&self, _: &Peer, _: &EventHeader) -> bool {
+        false
+    }
+
+    fn may_import(&self, _: &Peer, _: &EventHeader) -> bool {
         false
     }
 }
@@ -55,6 +63,10 @@ impl Grants for Everything {
     fn may_export(&self, _: &Peer, _: &EventHeader) -> bool {
         true
     }
+
+    fn may_import(&self, _: &Peer, _: &EventHeader) -> bool {
+        true
+    }
 }
 
 impl<G: Grants + ?Sized> Grants for Arc<G> {
@@ -64,5 +76,9 @@ impl<G: Grants + ?Sized> Grants for Arc<G> {
 
     fn may_export(&self, peer: &Peer, header: &EventHeader) -> bool {
         (**self).may_export(peer, header)
+    }
+
+    fn may_import(&self, peer: &Peer, header: &EventHeader) -> bool {
+        (**self).may_import(peer, header)
     }
 }

@@ -21,6 +21,8 @@ pub struct Tally {
     pub refused: u64,
     /// Events that were asked for and not given for lack of a grant.
     pub denied: u64,
+    /// Events that were not taken because the other side may not bring them.
+    pub barred: u64,
     /// Rounds of reconciliation, here and there.
     pub rounds: u64,
 }
@@ -62,6 +64,11 @@ pub enum Progress {
         author: Author,
         /// By how many milliseconds.
         millis: u64,
+    },
+    /// Events of an author were not taken: the other side may not bring them.
+    Barred {
+        /// Whose.
+        author: Author,
     },
     /// Events of an author wait for earlier ones that nobody gave.
     Stalled {

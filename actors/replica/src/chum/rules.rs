@@ -36,6 +36,7 @@ const KINDS: &[(&str, u16)] = &[
     ("erase", body::ERASE),
     ("change", body::CHANGE),
     ("branch", body::BRANCH),
+    ("right", body::RIGHT),
 ];
 
 const KEEPS: &[(&str, Keep)] = &[

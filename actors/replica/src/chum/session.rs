@@ -2,6 +2,8 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use ipc::event::EventHeader;
+
 use super::{
     deal::{Deal, News, Settings},
     export::Export,
@@ -35,7 +37,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that has said nothing yet. What the other side may have is asked of `grants` each time something leaves.
+    /// A session that has said nothing yet. What the other side may have is asked of `grants` each time something leaves, and
+    /// whether it may say something each time something comes.
     pub fn new(mut settings: Settings, grants: Box<dyn Grants + Send>) -> Session {
         settings.credit = settings.credit.max(LEAST_CREDIT);
         settings.rules.0.truncate(limits::MAX_RULES);
@@ -247,7 +250,10 @@ impl Session {
             Message::Heads(heads) => self.heads(side, heads),
             Message::State(state) => self.state(side, &state),
             Message::Pull(pull) => export.pull(pull, side, deal),
-            Message::Parcels(parcels) => import.parcels(parcels, payload.len(), side, deal, export, news),
+            Message::Parcels(parcels) => {
+                let may = |header: &EventHeader| self.grants.may_import(&deal.peer, header);
+                import.parcels(parcels, payload.len(), side, (deal, &may), export, news)
+            }
             Message::Credit(credit) => {
                 export.credit(credit.bytes);
                 Ok(())

@@ -74,7 +74,7 @@ fn flaw(rule: &Rule, rules: &Rules) -> Option<&'static str> {
         body::FILE => (!is_like(body::FILE_REMOVED)).then_some(FILES),
         body::FILE_REMOVED => (!is_like(body::FILE)).then_some(FILES),
         body::CHANGE | body::BRANCH => (rule.keep == Keep::LastWrite).then_some(FOLDED),
-        body::EXPERIENCE | body::BUNDLE => None,
+        body::EXPERIENCE | body::BUNDLE | body::RIGHT => None,
         _ => (!rule.is_taken()).then_some(UNKNOWN),
     }
 }

@@ -28,6 +28,10 @@ impl Grants for One {
     fn may_export(&self, peer: &Peer, header: &EventHeader) -> bool {
         *peer == archive().peer && header.entity == [1; 16] && self.0.load(Ordering::Relaxed)
     }
+
+    fn may_import(&self, _: &Peer, _: &EventHeader) -> bool {
+        true
+    }
 }
 
 /// Everything, until it is taken back.
@@ -39,6 +43,10 @@ impl Grants for All {
     }
 
     fn may_export(&self, _: &Peer, _: &EventHeader) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn may_import(&self, _: &Peer, _: &EventHeader) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }

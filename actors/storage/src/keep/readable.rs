@@ -123,6 +123,7 @@ pub(crate) fn readable(body: &Body) -> Value {
         Body::Change(change) => {
             json!({ "operations": change.operations.iter().map(|operation| format!("{operation:?}")).collect::<Vec<_>>() })
         }
+        Body::Right(right) => crate::inspect::right_fields(right).into_iter().map(|(name, text)| json!([name, text])).collect(),
         Body::Unknown(_) => Value::Null,
     }
 }

@@ -191,7 +191,7 @@ pub(crate) fn change(
             let gone = snapshot.file_view(&entity)?.is_none_or(|view| view.position == 0);
             gone.then(|| Change::Remove { slot: slot(FILE, &entity) })
         }
-        Some(Body::Attachment(_) | Body::Experience(_) | Body::Bundle(_)) => None,
+        Some(Body::Attachment(_) | Body::Experience(_) | Body::Bundle(_) | Body::Right(_)) => None,
         // Whatever a newer program, or an erasure, means by it: what is gone from the archive is to go from here.
         Some(_) | None => Some(Change::Check { entity }),
     })

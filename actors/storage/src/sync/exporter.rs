@@ -13,17 +13,17 @@ use crate::errors::ours;
 const ROOM: usize = 256 << 10;
 
 /// What a step came to.
-pub(super) struct Step {
+pub(crate) struct Step {
     /// To be sent.
-    pub(super) out: Vec<u8>,
+    pub(crate) out: Vec<u8>,
     /// Why the session has ended, if it was not done.
-    pub(super) fault: Option<Fault>,
+    pub(crate) fault: Option<Fault>,
     /// Both sides have said that they are done.
-    pub(super) finished: bool,
+    pub(crate) finished: bool,
 }
 
-/// One session of the archive with the window's instance.
-pub(super) struct Exporter {
+/// One session of the archive with another side that only takes, as the window's instance does.
+pub(crate) struct Exporter {
     /// Away while a step is made.
     session: Option<Box<Session>>,
     replica: Replica,
@@ -31,19 +31,19 @@ pub(super) struct Exporter {
 }
 
 impl Exporter {
-    pub(super) fn new(replica: Replica, grants: Box<dyn Grants + Send>) -> Exporter {
+    pub(crate) fn new(replica: Replica, peer: Peer, grants: Box<dyn Grants + Send>) -> Exporter {
         // It asks for nothing: this archive is the one author of this device.
-        let settings = Settings { wants: Wants::OnDemand, ..Settings::archive(window()) };
+        let settings = Settings { wants: Wants::OnDemand, ..Settings::archive(peer) };
         Exporter { session: Some(Box::new(Session::new(settings, grants))), replica, begun: false }
     }
 
     /// Whether a step was made.
-    pub(super) fn has_begun(&self) -> bool {
+    pub(crate) fn has_begun(&self) -> bool {
         self.begun
     }
 
     /// There is something new, which the next step speaks of.
-    pub(super) fn changed(&mut self) {
+    pub(crate) fn changed(&mut self) {
         if let Some(session) = &mut self.session {
             session.changed();
         }
@@ -51,7 +51,7 @@ impl Exporter {
 
     /// Takes what has come, and says what there is to say if there is room for it. Given up before it is ready, it has
     /// ended the session.
-    pub(super) async fn step(&mut self, input: Option<Vec<u8>>, speak: bool) -> Result<Step, Refusal> {
+    pub(crate) async fn step(&mut self, input: Option<Vec<u8>>, speak: bool) -> Result<Step, Refusal> {
         let mut session = self.session.take().ok_or_else(|| Refusal::internal("go on with a session that has ended"))?;
         let replica = self.replica.clone();
         self.begun = true;
@@ -80,11 +80,6 @@ fn step(session: &mut Session, replica: &Replica, input: Option<&[u8]>, speak: b
         _ => session.send(&mut side, &mut out, ROOM),
     };
     Step { out, fault: received.and(said).err(), finished: session.is_finished() }
-}
-
-/// The window's instance, as grants know it: the hub has said that it is the one process of its role.
-fn window() -> Peer {
-    Peer(*blake3::hash(b"lamos: the window's instance under this supervisor").as_bytes())
 }
 
 /// What the window wants to be kept comes as a command. The session refuses events before they come this far.

@@ -58,7 +58,7 @@ struct Line {
 impl Line {
     fn new(archive: &Replica, grants: Box<dyn Grants + Send>) -> Line {
         let session = Session::new(Settings::archive(Peer([1; 32])), Box::new(Everything));
-        Line { exporter: Exporter::new(archive.clone(), grants), session, said: Vec::new(), fault: None }
+        Line { exporter: Exporter::new(archive.clone(), Peer([2; 32]), grants), session, said: Vec::new(), fault: None }
     }
 
     /// Until neither has anything to say, or one has ended it.
@@ -126,6 +126,10 @@ impl Grants for Until {
     fn may_export(&self, _: &Peer, _: &EventHeader) -> bool {
         self.0.load(Ordering::SeqCst)
     }
+
+    fn may_import(&self, _: &Peer, _: &EventHeader) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
 }
 
 #[test]
@@ -159,7 +163,7 @@ fn bytes_of_no_protocol_and_events_of_the_window_end_the_session_and_change_noth
         let endless = [&u32::MAX.to_le_bytes()[..], &[1]].concat();
         let junk: Vec<u8> = (0..100_000u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         for bytes in [endless, junk, vec![0; 5], vec![255; 70_000]] {
-            let mut exporter = Exporter::new(archive.clone(), Box::new(Everything));
+            let mut exporter = Exporter::new(archive.clone(), Peer([2; 32]), Box::new(Everything));
             let step = exporter.step(Some(bytes), true).await.expect("a step");
             assert!(matches!(step.fault, Some(Fault::Peer(_))), "{:?}", step.fault);
             assert!(step.out.len() < 1000, "a greeting and a reason");
@@ -167,7 +171,7 @@ fn bytes_of_no_protocol_and_events_of_the_window_end_the_session_and_change_noth
         // A window that pushes an event at the archive, however well made.
         let other = SigningKey::from_bytes(&[8; 32]);
         let (_pushing_at, pushing, mut pushing_writer) = store(2, &other, 1);
-        let mut exporter = Exporter::new(archive.clone(), Box::new(Everything));
+        let mut exporter = Exporter::new(archive.clone(), Peer([2; 32]), Box::new(Everything));
         let mut session = Session::new(Settings::archive(Peer([1; 32])), Box::new(Everything));
         let mut side = Archive::new(&pushing, &mut pushing_writer, Form::Open);
         let mut hello = Vec::new();

@@ -19,13 +19,13 @@ use super::{
 };
 
 impl Import {
-    /// Events have come, in a message of `bytes` bytes.
+    /// Events have come, in a message of `bytes` bytes. `may` says whether one is taken from this peer.
     pub(crate) fn parcels<S: Side + ?Sized>(
         &mut self,
         message: Parcels,
         bytes: usize,
         side: &mut S,
-        deal: &Deal,
+        (deal, may): (&Deal, &dyn Fn(&EventHeader) -> bool),
         export: &mut Export,
         news: &mut News,
     ) -> Result<(), Fault> {
@@ -40,7 +40,17 @@ impl Import {
             if header.space != side.space() {
                 return Err(PeerFault::ForeignSpace.into());
             }
-            if !self.expects(message.request, &id, &header)? || !self.accepts(&mut parcel, &header, deal, news) {
+            if !self.expects(message.request, &id, &header)? {
+                continue;
+            }
+            if !may(&header) {
+                news.tally.barred += 1;
+                news.push(Progress::Barred { author: header.author });
+                // Nobody's fault, and what comes after it in its author's chain is left out as well.
+                self.left_out(message.request, id, header.author, Taken::Forked);
+                continue;
+            }
+            if !self.accepts(&mut parcel, &header, deal, news) {
                 continue;
             }
             handed.push((id, header));
