@@ -28,7 +28,7 @@ const KNOWS: &[(&str, &[&str])] = &[
     ("courier", &["backends", "ipc", "outbound"]),
     // What ships is in it once: a skill to the agent, a volume to the archive.
     ("system-skills", &[]),
-    ("storage", &["backends", "ipc", "replica", "system-skills"]),
+    ("storage", &["backends", "credentials", "ipc", "replica", "system-skills"]),
     ("credentials", &[]),
     ("crypto", &["credentials", "ipc"]),
     ("gate", &["ipc"]),

@@ -2,6 +2,7 @@
 
 mod credential;
 mod keep;
+mod members;
 mod place;
 mod rules;
 mod tend;
@@ -16,6 +17,9 @@ pub use credential::{
 };
 use ipc::messages::start::CacheProfile;
 pub use keep::{Backup, BackupAction, EraseArgs, ExportArgs, Restore, VerifyArgs};
+pub use members::{
+    Access, AccessAction, AccessArgs, GroupAction, GroupArgs, IssueArgs, MayArg, MemberAction, MemberArgs, RoleArg, Wanted,
+};
 pub use place::{PlaceAction, PlaceArgs};
 use rules::InstanceRules;
 pub use tend::{Flight, Log, Tail};
@@ -141,6 +145,12 @@ pub enum Command {
     Export(ExportArgs),
     /// Let other programs of this machine have credentials issued in your name and checked, over HTTP (the W3C's VC-API)
     VcApi(VcApiArgs),
+    /// Let others into this space: memberships, which they show when they connect, and which run out or are taken back
+    Member(MemberArgs),
+    /// Say what guests may have: nothing is shown to them but what is granted here
+    Access(AccessArgs),
+    /// Put those who may have the same into groups
+    Group(GroupArgs),
     /// List the processes, or what is enforced on them
     Ps(Ps),
     /// Stay up, so that other commands are answered at once

@@ -6,6 +6,7 @@
 //! **Architecture Invariant:** a command does what it does by the rows of the policy whose source is `cli`; it opens no
 //! archive, calls no model and runs no script itself.
 
+mod access;
 mod args;
 mod audit;
 mod backup;
@@ -15,10 +16,12 @@ mod doctor;
 mod erase;
 mod export;
 mod flight;
+mod group;
 mod history;
 mod instance;
 mod keys;
 mod look;
+mod member;
 mod memory;
 mod models;
 mod objects;
@@ -148,6 +151,9 @@ async fn with_session(session: &Session, common: &Common, command: Command) -> O
         Command::VcApi(args) => vc_api::vc_api(session, common, args).await,
         Command::Audit(args) => audit::audit(session, common, args).await,
         Command::Keys(args) => keys::keys(session, common, args).await,
+        Command::Member(args) => member::member(session, common, args).await,
+        Command::Access(args) => access::access(session, common, args).await,
+        Command::Group(args) => group::group(session, common, args).await,
         Command::Lock => lock(session).await,
         Command::Serve(args) => serve(session, common, &args).await,
         _ => Err(Failure::new(exit::OURS, "failed to find the command")),

@@ -20,7 +20,7 @@ use ipc::event::{EventHeader, SIGNING_TAG};
 use replica::{
     Draft, Form, Replica, StoreKeys,
     body::{self, Body, Granted, Grantee, RIGHTS, Right, Title},
-    chum::{Archive, Everything, Fault, Grants as _, Peer, Session, Settings},
+    chum::{Archive, Everything, Fault, Grants as _, Head, Id, Link, Parcel, Peer, Session, Settings, Side, Taken, side::SideError},
 };
 use tempfile::TempDir;
 
@@ -150,7 +150,7 @@ impl World {
         let document = grant
             .to_credential(Some(&id), &issuer.public_key(), &subject.public_key(), from, until, None)
             .expect("a membership that can be");
-        signed(&document, issuer, from)
+        signed(&document, issuer, from.min(self.now()))
     }
 
     /// The id of the membership that was given last.
@@ -163,7 +163,7 @@ impl World {
         let (grants, admitted) = self.rights.of_peer(&key.bytes(), chain);
         let exporter = Exporter::new(self.replica.clone(), Peer(key.bytes()), Box::new(grants));
         let session = Session::new(Settings::archive(Peer([1; 32])), Box::new(Everything));
-        (Line { exporter, session, said: Vec::new(), fault: None }, admitted)
+        (Line { exporter, session, said: Vec::new(), fault: None, asked: false }, admitted)
     }
 }
 
@@ -236,27 +236,91 @@ impl Store {
     }
 }
 
+/// Somebody who has what comes, whatever is missing before it, as a guest has some of a space.
+#[derive(Default)]
+pub(super) struct Basket(std::collections::BTreeMap<Id, (EventHeader, Parcel)>);
+
+impl Basket {
+    /// What each event that came is about.
+    pub(super) fn held(&self) -> Vec<String> {
+        let name = |header: &EventHeader| format!("{} {:02x}", body::name(header.kind).unwrap_or("other"), header.entity[0]);
+        let mut held: Vec<String> = self.0.values().map(|(header, _)| name(header)).collect();
+        held.sort();
+        held
+    }
+}
+
+impl Side for Basket {
+    fn space(&self) -> [u8; 16] {
+        SPACE
+    }
+
+    fn heads(&self) -> Result<Vec<Head>, SideError> {
+        Ok(Vec::new())
+    }
+
+    fn chain(&self, _: &[u8; 32], _: u64, _: u64, _: usize) -> Result<Vec<Link>, SideError> {
+        Ok(Vec::new())
+    }
+
+    fn window(&self, from: u64, to: u64) -> Result<Vec<(u64, Id)>, SideError> {
+        let all = self.0.iter().map(|(id, (header, _))| (header.clock.0, *id));
+        let mut window: Vec<(u64, Id)> = all.filter(|(clock, _)| (from..to).contains(clock)).collect();
+        window.sort_unstable();
+        Ok(window)
+    }
+
+    fn entity(&self, _: &[u8; 16], _: u64, _: usize) -> Result<Vec<Id>, SideError> {
+        Ok(Vec::new())
+    }
+
+    fn headers(&self, ids: &[Id]) -> Result<Vec<Option<Vec<u8>>>, SideError> {
+        Ok(ids.iter().map(|id| self.0.get(id).map(|(header, _)| header.encode())).collect())
+    }
+
+    fn parcels(&self, ids: &[Id], _: usize) -> Result<Vec<Option<Parcel>>, SideError> {
+        Ok(ids.iter().map(|id| self.0.get(id).map(|(_, parcel)| parcel.clone())).collect())
+    }
+
+    fn take(&mut self, parcels: Vec<Parcel>) -> Result<Vec<Taken>, SideError> {
+        let taken = parcels.into_iter().map(|parcel| {
+            let (id, header) = (parcel.id(), parcel.header().expect("a header"));
+            if self.0.insert(id, (header, parcel)).is_some() { Taken::Known } else { Taken::New }
+        });
+        Ok(taken.collect())
+    }
+
+    fn reached(&mut self, _: &[Head]) -> Result<(), SideError> {
+        Ok(())
+    }
+}
+
 /// The archive's end and the other end of one line, and every byte the archive said.
 pub(super) struct Line {
     pub(super) exporter: Exporter,
     session: Session,
     pub(super) said: Vec<u8>,
     pub(super) fault: Option<Fault>,
+    /// It asked for events by their ids, which it is told are not there.
+    asked: bool,
 }
 
 impl Line {
     /// Until neither has anything to say, or one has ended it.
     pub(super) async fn run(&mut self, other: &mut Store) {
+        self.run_with(&mut Archive::new(&other.replica, &mut other.writer, Form::Open)).await;
+    }
+
+    pub(super) async fn run_with(&mut self, side: &mut impl Side) {
         loop {
             let mut out = Vec::new();
-            let mut side = Archive::new(&other.replica, &mut other.writer, Form::Open);
             // A fault here is what the archive said of its own.
-            let _ = self.session.send(&mut side, &mut out, 1 << 20);
+            let _ = self.session.send(side, &mut out, 1 << 20);
             let input = (!out.is_empty()).then_some(out);
             let nothing = input.is_none();
             let step = self.exporter.step(input, true).await.expect("a step");
             self.said.extend(&step.out);
-            let _ = self.session.receive(&mut side, &step.out);
+            let _ = self.session.receive(side, &step.out);
             if let Some(fault) = step.fault {
                 self.fault = Some(fault);
                 return;
@@ -269,6 +333,7 @@ impl Line {
 
     /// Asks for these by name as well.
     pub(super) fn ask(&mut self, ids: Vec<[u8; 32]>) {
+        self.asked = true;
         self.session.fetch(ids);
     }
 
@@ -276,7 +341,7 @@ impl Line {
     pub(super) fn showed_any(&self, world: &World) -> bool {
         let has = |words: &[u8]| self.said.windows(words.len()).any(|window| window == words);
         let events = world.replica.snapshot().and_then(|snapshot| snapshot.after(0, 1000)).expect("read");
-        has(CANARY.as_bytes()) || has(&world.device.bytes()) || events.iter().any(|event| has(&event.id))
+        has(CANARY.as_bytes()) || has(&world.device.bytes()) || (!self.asked && events.iter().any(|event| has(&event.id)))
     }
 }
 

@@ -35,6 +35,7 @@ fn until_it_is_shown_the_window_is_given_nothing_and_then_everything() {
             session: Session::new(Settings::archive(Peer([1; 32])), Box::new(Everything)),
             said: Vec::new(),
             fault: None,
+            asked: false,
         };
         let mut cache = Store::new(&Key::new(9));
         line.run(&mut cache).await;
@@ -100,6 +101,9 @@ fn it_ends_at_its_end_goes_on_when_renewed_and_stops_when_taken_back() {
         let refused = world.rights.window_may(Permission::Read).expect_err("over");
         assert!(refused.code == Code::NotProvisioned && refused.sentence.contains("was valid until"), "{refused}");
         provision(&world.rights, &good(&world)).expect("renewed");
+        assert!(sees(&world));
+        let world = World::new().await;
+        provision(&world.rights, &good(&world)).expect("taken");
         assert!(sees(&world));
         world.say(Right::RevokedKey(world.window.bytes())).await;
         assert!(!sees(&world), "taken back");

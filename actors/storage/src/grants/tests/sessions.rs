@@ -50,28 +50,28 @@ fn a_guest_gets_what_was_granted_until_it_is_taken_back() {
             let chain = [world.given(&grant(Role::Guest, &[Permission::Read], 0), &world.person, &guest)];
             let (mut line, admitted) = world.line(&guest, &chain);
             admitted.expect("let in");
-            let mut store = Store::new(&guest);
-            line.run(&mut store).await;
-            assert!(store.held().is_empty() && !line.showed_any(&world), "nothing was granted yet");
+            let mut basket = Basket::default();
+            line.run_with(&mut basket).await;
+            assert!(basket.held().is_empty() && !line.showed_any(&world), "nothing was granted yet");
             for right in said {
                 world.say(right).await;
             }
             // What is granted while it is there comes with what is new; here it asks anew.
             let (mut line, _) = world.line(&guest, &chain);
-            line.run(&mut store).await;
-            assert_eq!(store.held(), expected);
+            line.run_with(&mut basket).await;
+            assert_eq!(basket.held(), expected);
             world.say(back).await;
             let before = line.said.len();
             world.begin(1).await;
             line.exporter.changed();
             line.ask(ids(&world));
-            line.run(&mut store).await;
+            line.run_with(&mut basket).await;
             line.said.drain(..before);
-            assert_eq!(store.held(), expected, "nothing more came");
+            assert_eq!(basket.held(), expected, "nothing more came");
             assert!(!line.said.windows(CANARY.len()).any(|window| window == CANARY.as_bytes()));
             // Whom nothing is granted any more is not told that there is anything.
             let (mut line, _) = world.line(&guest, &chain);
-            line.run(&mut Store::new(&guest)).await;
+            line.run_with(&mut Basket::default()).await;
             assert!(!line.showed_any(&world));
         }
     });
