@@ -25,7 +25,7 @@ use credentials::{
 };
 use ed25519_dalek::Signer as _;
 use serde_json::json;
-use support::{IN_PROCESS, Key, document, now, options, text, verifier};
+use support::{IN_PROCESS, Key, PEERS, contexts, document, now, options, text, verifier};
 
 /// As in what ships.
 #[global_allocator]

@@ -23,7 +23,7 @@ use credentials::{
 };
 use programs::{node, python, wanted};
 use serde_json::{Map, Value, json};
-use support::{IN_PROCESS, Key, document, now, options, text, verifier, with};
+use support::{IN_PROCESS, Key, PEERS, contexts, document, now, options, text, verifier, with};
 
 const SUITES: [Suite; 2] = [Suite::Jcs, Suite::Rdfc];
 
@@ -134,6 +134,71 @@ fn what_digital_bazaar_signs_we_accept() {
         let own = issue(&plain, &Options::new(suite, Purpose::Assertion, now()), &issuer, IN_PROCESS).unwrap();
         assert_eq!(own["proof"]["proofValue"], signed["proof"]["proofValue"]);
     }
+}
+
+const FIRST: &str = "urn:uuid:26329423-bec9-4b2e-88cb-a7c7d9dc4544";
+
+/// Several proofs of one document, each by itself, and each with a suite of its own.
+#[test]
+fn sets_go_both_ways() {
+    if !wanted() {
+        return;
+    }
+    let [issuer, witness] = [1, 2].map(Key::new);
+    let plain = document(&issuer, "did:example:subject");
+    let verify = |document: &Map<String, Value>| json!({ "verb": "verify", "document": document, "date": now().to_string() });
+    for suites in [[Suite::Jcs, Suite::Rdfc], [Suite::Rdfc, Suite::Jcs], [Suite::Rdfc, Suite::Rdfc], [Suite::Jcs, Suite::Jcs]] {
+        let one = issue(&plain, &options(suites[0]), &issuer, IN_PROCESS).unwrap();
+        let set = issue(&one, &options(suites[1]), &witness, IN_PROCESS).unwrap();
+        let answers = node(&[
+            verify(&set),
+            verify(&with(&set, "/name", json!("x"))),
+            verify(&with(&set, "/proof/1/proofValue", set["proof"][0]["proofValue"].clone())),
+            json!({ "verb": "issue", "document": one, "suite": suites[1].name(), "seed": 2, "date": now().to_string() }),
+        ]);
+        accepted(&answers[0]);
+        answers[1..3].iter().for_each(refused);
+        let theirs = support::members(accepted(&answers[3]).clone());
+        let both = [issuer.public_key(), witness.public_key()];
+        let read = verifier(now()).credential_signed_by(&text(&theirs), &both).unwrap();
+        assert_eq!(read.signers(), both);
+        assert!(verifier(now()).credential(&text(&with(&theirs, "/name", json!("x")))).is_err());
+    }
+}
+
+/// A proof that covers another. `@digitalbazaar/data-integrity` does not know `previousProof`, and must not take such a proof
+/// for one of a set.
+#[test]
+fn chains_go_both_ways() {
+    if !wanted() {
+        return;
+    }
+    let [issuer, witness] = [1, 2].map(Key::new);
+    let plain = document(&issuer, "did:example:subject");
+    let first = Options { id: Some(FIRST.to_owned()), ..options(Suite::Jcs) };
+    let one = issue(&plain, &first, &issuer, IN_PROCESS).unwrap();
+    let after = Options { previous: vec![FIRST.to_owned()], ..options(Suite::Jcs) };
+    let chain = issue(&one, &after, &witness, IN_PROCESS).unwrap();
+    let mut own = support::members(chain["proof"][1].clone());
+    own.remove("proofValue");
+    let other = with(&chain, "/proof/0/created", json!("2023-11-14T00:00:01Z"));
+    let tasks = [
+        json!({ "verb": "verify", "document": chain }),
+        json!({ "verb": "verify", "document": with(&chain, "/name", json!("x")) }),
+        json!({ "verb": "verify", "document": other }),
+        json!({ "verb": "verify", "document": with(&chain, "/proof", chain["proof"][1].clone()) }),
+        json!({ "verb": "issue", "document": one, "options": own, "seed": 2 }),
+    ];
+    let answers = python(&tasks);
+    accepted(&answers[0]);
+    answers[1..4].iter().for_each(refused);
+    let theirs = support::members(accepted(&answers[4]).clone());
+    assert_eq!(theirs, chain);
+    assert_eq!(verifier(now()).credential(&text(&theirs)).unwrap().signers().len(), 2);
+    for document in [with(&theirs, "/name", json!("x")), with(&theirs, "/proof", theirs["proof"][1].clone())] {
+        assert!(verifier(now()).credential(&text(&document)).is_err());
+    }
+    refused(&node(&[json!({ "verb": "verify", "document": chain, "date": now().to_string() })])[0]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod rdf;
 mod sd_jwts;
 mod sets;
 mod statuses;
+#[allow(dead_code, reason = "shared with other test programs")]
 mod support;
 mod to_sign;
 mod tokens;

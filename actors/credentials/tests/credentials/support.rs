@@ -146,3 +146,12 @@ pub(crate) fn without(document: &Map<String, Value>, pointer: &str) -> Map<Strin
     document.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name).unwrap();
     members(document)
 }
+
+/// Where the programs of others lie.
+pub(crate) const PEERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers");
+
+/// The contexts they are given: those that are built in.
+pub(crate) fn contexts() -> Map<String, Value> {
+    use credentials::contexts::{addresses, find};
+    addresses().map(|address| (address.to_owned(), serde_json::from_str(find(address).unwrap()).unwrap())).collect()
+}

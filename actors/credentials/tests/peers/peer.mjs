@@ -29,6 +29,22 @@ async function key(seed) {
   return Ed25519Multikey.generate({id: `${controller}#${publicKeyMultibase}`, controller, seed: new Uint8Array(32).fill(seed)});
 }
 
+async function jwk(bare, secret) {
+  const raw = await bare.export({publicKey: true, secretKey: secret, raw: true});
+  const text = bytes => Buffer.from(bytes).toString('base64url');
+  return {kty: 'OKP', crv: 'Ed25519', x: text(raw.publicKey), ...(secret && {d: text(raw.secretKey.slice(0, 32))})};
+}
+
+// A key is given as JWK, by the seed of its secret half, or by its did:key.
+async function keyOf(task, secret) {
+  if(task.key) {
+    return task.key;
+  }
+  return jwk(task.did ? await Ed25519Multikey.from({
+    type: 'Multikey', id: task.did, controller: task.did, publicKeyMultibase: task.did.slice('did:key:'.length)
+  }) : await key(task.seed), secret);
+}
+
 async function sign(task) {
   const signer = (await key(task.seed)).signer();
   return task.suite === 'eddsa-jcs-2022' ?
@@ -46,6 +62,11 @@ function result({verified, error}) {
 }
 
 const verbs = {
+  // Who signs with this seed.
+  async who(task) {
+    const {id, controller} = await key(task.seed);
+    return {ok: true, value: {did: controller, method: id}};
+  },
   async issue(task) {
     return {ok: true, value: await vc.issue({credential: task.document, suite: await sign(task), documentLoader})};
   },
@@ -62,12 +83,12 @@ const verbs = {
     return result(await vc.verify({presentation: task.document, suite: verifiers(), challenge, domain, documentLoader, now: task.date}));
   },
   async tokenize(task) {
-    const {privateKey} = {privateKey: await jose.importJWK(task.key, task.alg)};
+    const privateKey = await jose.importJWK(await keyOf(task, true), task.alg);
     const token = new jose.SignJWT(task.document).setProtectedHeader({alg: task.alg, typ: 'vc+jwt', cty: 'vc', kid: task.kid});
     return {ok: true, value: await token.sign(privateKey)};
   },
   async detokenize(task) {
-    const key = await jose.importJWK(task.key, task.alg);
+    const key = await jose.importJWK(await keyOf(task, false), task.alg);
     const options = {algorithms: ['EdDSA', 'Ed25519'], typ: 'vc+jwt', currentDate: new Date(task.date)};
     const {payload, protectedHeader} = await jose.jwtVerify(task.token, key, options);
     return {ok: true, value: payload, header: protectedHeader};

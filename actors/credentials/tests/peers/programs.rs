@@ -1,4 +1,7 @@
 //! Programs of others that make and check credentials: installed once, under the target directory, and asked a list of tasks.
+//!
+//! Who includes this file says where it lies (`PEERS`), and which contexts the programs are given (`contexts`): it is shared
+//! with tests that know nothing of this crate.
 
 use std::{
     env, fs,
@@ -7,8 +10,9 @@ use std::{
     process::{Command, Stdio},
 };
 
-use credentials::contexts;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+
+use super::{PEERS, contexts};
 
 /// Whether they may be installed.
 pub(crate) fn wanted() -> bool {
@@ -20,7 +24,7 @@ pub(crate) fn wanted() -> bool {
 }
 
 fn here(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name)
+    Path::new(PEERS).join(name)
 }
 
 fn run(command: &mut Command) {
@@ -46,11 +50,8 @@ fn installed(name: &str, list: &str, install: impl Fn(&Path)) -> PathBuf {
 }
 
 fn ask(mut command: Command, tasks: &[Value]) -> Vec<Value> {
-    let contexts: Map<String, Value> = contexts::addresses()
-        .map(|address| (address.to_owned(), serde_json::from_str(contexts::find(address).unwrap()).unwrap()))
-        .collect();
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let said = json!({ "tasks": tasks, "contexts": contexts }).to_string();
+    let said = json!({ "tasks": tasks, "contexts": contexts() }).to_string();
     child.stdin.take().unwrap().write_all(said.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
