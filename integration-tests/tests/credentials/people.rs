@@ -22,10 +22,6 @@ impl<'h> Person<'h> {
         Person { home, _serve: serve }
     }
 
-    pub(crate) fn serve(&self) -> &Serve<'h> {
-        &self._serve
-    }
-
     /// A command of `lamos credential`.
     pub(crate) fn call<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Call {
         self.home.command(["credential"].into_iter().chain(arguments))

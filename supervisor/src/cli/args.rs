@@ -1,6 +1,6 @@
 //! The command line as it is written and as it is explained.
 
-mod credential;
+pub mod credential;
 mod keep;
 mod members;
 mod place;
@@ -11,10 +11,6 @@ mod vol;
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-pub use credential::{
-    CredentialAction, CredentialArgs, FormName, Import as ImportCredential, Issue, Lists, Present, Question,
-    Verify as VerifyCredential,
-};
 use ipc::messages::start::CacheProfile;
 pub use keep::{Backup, BackupAction, EraseArgs, ExportArgs, Restore, VerifyArgs};
 pub use members::{
@@ -128,7 +124,7 @@ pub enum Command {
     /// test (nothing lasts).
     Place(PlaceArgs),
     /// Issue, verify, present and take back credentials that others can check without this program
-    Credential(CredentialArgs),
+    Credential(credential::CredentialArgs),
     /// List the events of the archive, or show one
     Objects(ObjectsArgs),
     /// Count everything that is kept, and the room it takes

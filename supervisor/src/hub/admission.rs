@@ -172,8 +172,9 @@ impl Hub {
             return self.members.get(&to).filter(|member| fits(member)).map(|_| to);
         }
         let candidates = self.members.iter().filter(|(place, member)| place.0 == to.0 && fits(member));
-        // The longest-lived first, so that the choice does not depend on the order of a map.
-        candidates.map(|(place, _)| *place).min()
+        // One that has its one call last, since it ends after it; and the longest-lived first, so that the choice does not
+        // depend on the order of a map.
+        candidates.min_by_key(|(place, member)| (member.taken, **place)).map(|(place, _)| *place)
     }
 
     /// Nobody can take a call now: keep it until somebody can, if that is to be expected.

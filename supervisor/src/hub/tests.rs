@@ -12,7 +12,7 @@ use ipc::{
     header::Flags,
     id::Instance,
     limits::{MAX_BODY, MAX_FORBIDDEN, MAX_UNHEARD, MAX_UNREAD, WINDOW_BYTES},
-    messages::{agent, code, crypto, llm, storage},
+    messages::{agent, code, common, crypto, llm, storage},
     policy::TABLE,
     service::Method,
 };
@@ -272,6 +272,18 @@ fn a_process_that_serves_one_call_serves_no_second() {
     stage.hub.ready(stage.now, second);
     stage.settle();
     assert_eq!(stage.next(second).map(|frame| frame.header.destination), Some(Some(second)));
+}
+
+#[test]
+fn what_anybody_can_answer_goes_to_one_that_does_not_end_after_its_call() {
+    let mut stage = Stage::new();
+    stage.ask::<code::Run>(AGENT, some(Role::Code), 1);
+    assert!(stage.next(CODE).is_some());
+    let second = (Role::Code, Instance(2));
+    stage.hub.join(second, Generation(1));
+    stage.hub.ready(stage.now, second);
+    stage.ask::<common::Echo>(CLI, some(Role::Code), 1);
+    assert_eq!(stage.next(second).map(|frame| frame.header.method), Some(<common::Echo as Method>::NUMBER));
 }
 
 #[test]

@@ -173,7 +173,7 @@ pub(super) fn binding(header: &str, payload: &str) -> Result<()> {
         return refuse(Kind::Malformed, "it does not say when it was made");
     }
     for name in ["aud", "nonce"] {
-        if !claims.get(name).and_then(Value::as_str).is_some_and(|text| !text.is_empty()) {
+        if claims.get(name).and_then(Value::as_str).is_none_or(str::is_empty) {
             return refuse(Kind::Malformed, format!("an answer that names no {name} is good for anybody"));
         }
     }

@@ -125,7 +125,7 @@ fn options(quads: &[Quad], key: &PublicKey) -> Result<String> {
         return refuse(Kind::Malformed, "its type is not DataIntegrityProof");
     }
     let suite = said.get(format!("{SECURITY}cryptosuite").as_str());
-    if !suite.is_some_and(|suite| suite.to_string() == format!("\"eddsa-rdfc-2022\"^^<{SECURITY}cryptosuiteString>")) {
+    if suite.is_none_or(|suite| suite.to_string() != format!("\"eddsa-rdfc-2022\"^^<{SECURITY}cryptosuiteString>")) {
         return refuse(Kind::Malformed, "its cryptosuite is not eddsa-rdfc-2022");
     }
     if address(&format!("{SECURITY}verificationMethod")) != Some(key.method().as_str()) {

@@ -53,8 +53,9 @@ fn presentations_and_disclosures_too() {
     let question = Question { challenge: "9b1d2c".to_owned(), domain: "archive.example".to_owned() };
     let held = issue(&document(&issuer, &holder.did()), &options(Suite::Jcs), &issuer, IN_PROCESS).unwrap();
     for suite in SUITES {
-        let shown =
-            sign_later(&holder, |later| text(present(&[held.clone()], &question, suite, now(), later, IN_PROCESS).unwrap()));
+        let shown = sign_later(&holder, |later| {
+            text(present(std::slice::from_ref(&held), &question, suite, now(), later, IN_PROCESS).unwrap())
+        });
         let shown = shown.unwrap();
         let about = credentials::presentation::About::Holder;
         assert!(verifier(now()).presentation(shown.as_bytes(), &question, about).is_ok());
@@ -189,7 +190,7 @@ fn two_issuers_are_none() {
         format!("<urn:other> {issuer} <{}> .\n", own.did()),
         format!("<{id}> {issuer} <{}> <urn:graph> .\n", other.did()),
     ] {
-        assert_eq!(refused(with_quads(&good, &[quad.clone()])), Kind::NotTheIssuersKey, "{quad}");
+        assert_eq!(refused(with_quads(&good, std::slice::from_ref(&quad))), Kind::NotTheIssuersKey, "{quad}");
     }
     let kind = "<http://www.w3.org/1999/02/22-rdf-syntax-ns#type>";
     let presentation = format!("<{id}> {kind} <https://www.w3.org/2018/credentials#VerifiablePresentation> .\n");

@@ -57,8 +57,9 @@ const verifiers = () => [
   new DataIntegrityProof({cryptosuite: rdfc.cryptosuite}),
 ];
 
-function result({verified, error}) {
-  return {ok: verified, why: verified ? undefined : JSON.stringify(error?.errors?.map(e => e.message) ?? error?.message)};
+// Of several proofs it is content with one; here all are asked for.
+function result({verified, error, results = []}) {
+  return {ok: verified && results.every(one => one.verified), why: verified ? undefined : JSON.stringify(error?.errors?.map(e => e.message) ?? error?.message)};
 }
 
 const verbs = {

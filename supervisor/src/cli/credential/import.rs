@@ -3,7 +3,7 @@
 use ipc::messages::verifier::Shape;
 
 use super::{
-    super::args::ImportCredential,
+    super::args::credential::Import,
     identity::own_did,
     issue::now_ms,
     kept::{self, About, Sort, Written},
@@ -18,8 +18,8 @@ use crate::{
     exit,
 };
 
-pub(super) async fn import(session: &Session, args: ImportCredential, as_json: bool) -> Outcome {
-    let ImportCredential { file, lists } = args;
+pub(super) async fn import(session: &Session, args: Import, as_json: bool) -> Outcome {
+    let Import { file, lists } = args;
     let text = read(&file)?;
     let verdict = session.client.call(&question_of(text.clone(), &lists)?).await?;
     if let Some(failure) = failure(&verdict) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ipc::messages::verifier::{Form, Making, StatusPlace};
 
 use super::{
-    super::args::{FormName, Issue},
+    super::args::credential::{FormName, Issue},
     identity::own_did,
     kept::{self, About, Entry, Sort, Written},
     make, read,

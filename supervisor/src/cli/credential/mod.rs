@@ -26,7 +26,10 @@ use ipc::messages::{
 };
 
 use super::{
-    args::{Common, CredentialAction, CredentialArgs},
+    args::{
+        Common,
+        credential::{CredentialAction, CredentialArgs},
+    },
     session::Session,
     sign_in::sign_in,
     words::{self, Failure, Outcome},

@@ -3,7 +3,7 @@
 use ipc::messages::verifier::Making;
 
 use super::{
-    super::args::Present,
+    super::args::credential::Present,
     kept::{self, Written},
     make,
 };

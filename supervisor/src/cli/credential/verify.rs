@@ -7,7 +7,7 @@ use ipc::messages::verifier::{About, Check, Checked, Expected, MAX_LISTS, Shape,
 use serde_json::{Value, json};
 
 use super::{
-    super::args::{Lists, Question, VerifyCredential},
+    super::args::credential::{Lists, Question, Verify},
     read,
 };
 use crate::{
@@ -18,8 +18,8 @@ use crate::{
     exit,
 };
 
-pub(super) async fn verify(session: &Session, args: VerifyCredential, as_json: bool) -> Outcome {
-    let VerifyCredential { file, question, lists, holder, signed_by } = args;
+pub(super) async fn verify(session: &Session, args: Verify, as_json: bool) -> Outcome {
+    let Verify { file, question, lists, holder, signed_by } = args;
     let text = read(&file)?;
     let signer = |did: &String| {
         let wrong = |refused| Failure::new(exit::USAGE, format!("{did:?} names nobody who could have signed: {refused}"));
