@@ -70,6 +70,8 @@ pub(crate) async fn serve(stream: TcpStream, door: Rc<Door>, mut stopped: watch:
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
+        // Who has said all that he has to say may still want to hear the answer.
+        .half_close(true)
         .max_header_size(MAX_HEAD)
         .max_headers(MAX_HEADERS)
         .max_buf_size(READ_AHEAD)

@@ -10,7 +10,7 @@ mod verdict;
 
 use http::StatusCode;
 use ipc::{
-    Client, Refusal,
+    Client, Code, Refusal,
     messages::{
         credentials::SignCredential,
         crypto::ShowIdentity,
@@ -28,6 +28,17 @@ use requests::{Issue, VerifyCredential, VerifyOptions, VerifyPresentation, read}
 const ISSUE: Route = Route { path: "/credentials/issue" };
 const VERIFY: Route = Route { path: "/credentials/verify" };
 const VERIFY_PRESENTATION: Route = Route { path: "/presentations/verify" };
+
+/// The kind of problem that a credential is which cannot be issued.
+const NOT_MADE: &str = "https://w3id.org/security#PROOF_GENERATION_ERROR";
+
+/// Why a credential was not composed or not signed. Where it was for what it says, who asked can mend it.
+fn not_made(refusal: Refusal) -> Problem {
+    match refusal.code {
+        Code::InputInvalid | Code::Malformed => Problem::of_kind(StatusCode::BAD_REQUEST, NOT_MADE, refusal.sentence),
+        _ => Problem::from(refusal),
+    }
+}
 
 /// A credential, or a presentation: what each of two paths is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,8 +90,8 @@ impl Credentials {
             valid_s: None,
             status: None,
         };
-        let composed = self.client.call(&Compose { signer: self.issuer, what: making }).await?;
-        let signature = self.client.call(&SignCredential { what: composed.sign }).await?;
+        let composed = self.client.call(&Compose { signer: self.issuer, what: making }).await.map_err(not_made)?;
+        let signature = self.client.call(&SignCredential { what: composed.sign }).await.map_err(not_made)?;
         // A signature is letters and digits: nothing that JSON would read as anything else.
         let issued = [composed.before.as_str(), &signature.text, &composed.after].concat();
         let body = format!("{{\"verifiableCredential\":{issued}}}");

@@ -11,6 +11,10 @@ mod vol;
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use credential::{
+    CredentialAction, CredentialArgs, FormName, Import as ImportCredential, Issue, Lists, Present, Question, SuiteName,
+    Verify as VerifyCredential,
+};
 use ipc::messages::start::CacheProfile;
 pub use keep::{Backup, BackupAction, EraseArgs, ExportArgs, Restore, VerifyArgs};
 pub use members::{
@@ -386,7 +390,7 @@ pub struct Reset {
 /// Arguments of `restart`.
 #[derive(Debug, Args)]
 pub struct Restart {
-    /// storage, crypto, llm, code, verifier, or one process as `ps` lists it: agent/3 (the next question of its conversation starts
+    /// storage, crypto, llm, code, verifier, gate, or one process as `ps` lists it: agent/3 (the next question of its conversation starts
     /// another)
     pub role: String,
 }

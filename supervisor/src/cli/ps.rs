@@ -195,7 +195,7 @@ pub async fn drain(common: &Common) -> Outcome {
 pub fn restart(common: &Common, args: &Restart) -> Outcome {
     let Ok((role, _)) = which(&args.role) else {
         let sentence = format!(
-            "there is no process {:?}; it is one of storage, crypto, llm, code, verifier, or one agent as in agent/3",
+            "there is no process {:?}; it is one of storage, crypto, llm, code, verifier, gate, or one agent as in agent/3",
             args.role
         );
         return Err(Failure::new(exit::USAGE, sentence));

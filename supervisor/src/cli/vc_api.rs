@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use data_encoding::HEXLOWER;
 use ipc::{
     Code, Refusal,
@@ -18,7 +18,6 @@ use ipc::{
         crypto::{KeyState, KeyStatus},
         gate::{Admits, Requested, ServeCredentials},
         supervisor::{GateOpened, OpenGate},
-        verifier::Suite,
     },
 };
 use serde_json::json;
@@ -26,7 +25,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use zeroize::Zeroizing;
 
 use super::{
-    args::Common,
+    args::{Common, SuiteName},
     session::Session,
     sign_in::sign_in,
     words::{self, Failure, Outcome, tell},
@@ -65,27 +64,8 @@ pub struct VcApiArgs {
     pub token_file: Option<PathBuf>,
 
     /// Sign with this suite where a request does not say
-    #[arg(long, value_enum, value_name = "SUITE", default_value_t)]
-    pub suite: SuiteArg,
-}
-
-/// A suite, as it is typed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum SuiteArg {
-    /// eddsa-jcs-2022
-    #[default]
-    Jcs,
-    /// eddsa-rdfc-2022
-    Rdfc,
-}
-
-impl From<SuiteArg> for Suite {
-    fn from(suite: SuiteArg) -> Suite {
-        match suite {
-            SuiteArg::Jcs => Suite::Jcs,
-            SuiteArg::Rdfc => Suite::Rdfc,
-        }
-    }
+    #[arg(long, value_enum, value_name = "SUITE", default_value = "jcs")]
+    pub suite: SuiteName,
 }
 
 /// `lamos vc-api`.

@@ -10,7 +10,8 @@
 //! cli, ui ─▶ agent ─▶ llm ─▶ crypto ─▶ supervisor ─▶ storage
 //!    │         ├────▶ code
 //!    │         └────▶ storage ─▶ crypto
-//!    └──▶ storage, crypto, llm, code, supervisor
+//!    ├──▶ storage, crypto, llm, code, verifier, supervisor
+//!    └──▶ gate ─▶ verifier, crypto
 //! ```
 //!
 //! Crypto waits for the supervisor (`Opened`) while the supervisor waits for storage to be ready and storage waits for

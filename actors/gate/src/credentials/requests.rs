@@ -126,10 +126,64 @@ pub(super) fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem>
     })
 }
 
-/// A credential as the process that checks it takes it: an object as it is written, a token without its quotes.
+/// A credential as the process that checks it takes it: an object as it is written, a token without its quotes or its
+/// envelope.
 pub(super) fn text(value: &RawValue) -> Result<Vec<u8>, Problem> {
     let text = value.get();
-    if text.starts_with('"') { read::<String>(text.as_bytes()).map(String::into_bytes) } else { Ok(text.as_bytes().to_vec()) }
+    if text.starts_with('"') {
+        return read::<String>(text.as_bytes()).map(String::into_bytes);
+    }
+    // What is no envelope is for that process to judge.
+    match serde_json::from_str::<Envelope>(text) {
+        Ok(envelope) if envelope.r#type.is(ENVELOPE) => envelope.token(),
+        _ => Ok(text.as_bytes().to_vec()),
+    }
+}
+
+/// What an object calls itself that has a token in its id.
+const ENVELOPE: &str = "EnvelopedVerifiableCredential";
+
+/// The first context of anything in the data model.
+const CONTEXT: &str = "https://www.w3.org/ns/credentials/v2";
+
+/// How an id begins that is a token, by the media types of tokens that are read here.
+const TOKENS: [&str; 3] = ["data:application/vc+jwt,", "data:application/vc+sd-jwt,", "data:application/jwt,"];
+
+/// A token in an object.
+#[derive(Deserialize)]
+struct Envelope {
+    #[serde(rename = "@context")]
+    context: Option<Names>,
+    r#type: Names,
+    id: Option<String>,
+}
+
+/// One name or several.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Names {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Names {
+    fn is(&self, name: &str) -> bool {
+        match self {
+            Names::One(one) => one == name,
+            Names::Many(many) => many.iter().any(|one| one == name),
+        }
+    }
+}
+
+impl Envelope {
+    fn token(self) -> Result<Vec<u8>, Problem> {
+        let id = self.id.unwrap_or_default();
+        let token = TOKENS.iter().find_map(|begin| id.strip_prefix(begin));
+        match token.filter(|_| self.context.is_some_and(|context| context.is(CONTEXT))) {
+            Some(token) => Ok(token.as_bytes().to_vec()),
+            None => Err(bad("an envelope has the context of the data model, and an id that is a data: URL of a token")),
+        }
+    }
 }
 
 fn bad(detail: &str) -> Problem {
