@@ -149,7 +149,7 @@ fn another_key_takes_its_place_and_a_removed_one_is_gone() {
     ask(&home, &["--base-url", &elsewhere.openai()]).run().good();
     assert!(!elsewhere.asked()[1].head.contains("Bearer"), "{}", elsewhere.asked()[1].head);
     // The events that held one say nothing any more.
-    let objects = home.run(["--json", "objects", "ls", "--kind", "change"]).json();
+    let objects = home.run(["--json", "objects", "-n", "1000", "--kind", "change"]).json();
     let erased = objects.as_array().unwrap().iter().filter(|object| object["erased"] == true).count();
     assert_eq!(erased, 3, "{objects:#}");
     drop(serve);

@@ -29,7 +29,7 @@ mod sync;
 mod volumes;
 mod writer;
 
-use std::{ffi::OsStr, future::Future, os::unix::ffi::OsStrExt as _, path::PathBuf};
+use std::{ffi::OsStr, future::Future, os::unix::ffi::OsStrExt as _, path::PathBuf, sync::Arc};
 
 use actix::Actor as _;
 use ipc::{
@@ -87,7 +87,7 @@ pub async fn start(
     tracing::info!(first = prepared.first, "the archive is open");
     keep::scrub::start(&replica);
     let signer = signer::start(replica.clone(), writer.clone(), client.clone());
-    let anchors = Anchors::new(replica.clone(), writer.clone(), signer.clone(), client, device);
+    let anchors = Anchors::new(replica.clone(), writer.clone(), signer.clone(), client, device, Arc::new(contents::now));
     anchors.hourly();
     if replica.has_uploads().map_err(|error| refusal(&error))? {
         // Some were begun by a process that has ended, and nobody goes on with those.

@@ -88,7 +88,7 @@ fn add_kept(servers: &mut Vec<Server>, args: &ModelArgs, kept: Vec<KeptSecret>) 
 }
 
 /// The servers of the environment or of the command line.
-fn servers(args: &ModelArgs) -> Vec<Server> {
+pub fn servers(args: &ModelArgs) -> Vec<Server> {
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.trim().is_empty());
     let key = |name: &str| variable(name).map(Zeroizing::new);
     if args.no_model {
