@@ -36,6 +36,9 @@ const RENEW_BEFORE: i64 = 60 * 60;
 /// How often the clock is looked at: it may be set, or the machine may have slept.
 const LOOK: Duration = Duration::from_secs(60);
 
+/// How long is waited after they were shown.
+const MOMENT: Duration = Duration::from_secs(1);
+
 /// How long is waited after something went wrong: first, and at most.
 const REST: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(30));
 
@@ -72,7 +75,11 @@ impl Provisioning {
                 continue;
             }
             match self.show().await {
-                Ok(()) => rest = REST.0,
+                Ok(()) => {
+                    rest = REST.0;
+                    // The key process counts milliseconds, and may have thought it too early.
+                    sleep(MOMENT).await;
+                }
                 Err(refusal) => {
                     tracing::debug!(code = ?refusal.code, "the window could not be let in now");
                     sleep(rest).await;

@@ -11,8 +11,8 @@ use crate::{blobs::Blob, branches::BranchBody, state::Change};
 mod experience;
 mod right;
 
-pub use right::{Granted, Grantee, Link, Right, Said};
 pub use experience::{Bundle, Bundled, Experience, Success, TraceId, bundle_id, experience_id, memory_of};
+pub use right::{Granted, Grantee, Link, Right, Said};
 
 /// A conversation begins.
 pub const CONVERSATION: u16 = 1;

@@ -102,7 +102,9 @@ impl Batch<'_> {
         let txn = self.txn.reading();
         match event {
             Some(event) => Ok(lasts(event.header.kind)),
-            None => Ok(self.replica.is_of_kind(txn, position, body::ERASE)? || self.replica.is_of_kind(txn, position, body::RIGHT)?),
+            None => {
+                Ok(self.replica.is_of_kind(txn, position, body::ERASE)? || self.replica.is_of_kind(txn, position, body::RIGHT)?)
+            }
         }
     }
 

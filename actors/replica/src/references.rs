@@ -10,9 +10,9 @@
 use std::{collections::BTreeSet, ops::Bound};
 
 use crate::{
-    body::{Granted, Right},
     Damage, Page, ReplicaError, Snapshot,
     body::{Body, Commit, Merge, OnBranch},
+    body::{Granted, Right},
     engine::{keys, successor},
     log::Recorded,
     state::{Act, Value},
@@ -138,12 +138,8 @@ impl Body {
             Body::FileRemoved(removed) => of_version(removed.branch, removed.commit.as_ref()).for_each(name),
             Body::Branch(branch) => of_version(None, branch.commit.as_ref()).for_each(name),
             Body::Right(Right::Access(_, Granted::Entity(entity), _)) => name(*entity),
-            Body::Conversation(_)
-            | Body::Title(_)
-            | Body::Trace(_)
-            | Body::Attachment(_)
-            | Body::Right(_)
-            | Body::Unknown(_) => {}
+            Body::Conversation(_) | Body::Title(_) | Body::Trace(_) | Body::Attachment(_) | Body::Right(_) | Body::Unknown(_) => {
+            }
         }
         found
     }

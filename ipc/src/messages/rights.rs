@@ -33,7 +33,7 @@ pub struct Provisioned {
 pub enum Whose {
     /// Somebody's whom the person of this space lets in.
     Given,
-    /// This device's, in the space of another person.
+    /// This device's or its person's, in the space of another person.
     Held,
 }
 
@@ -137,14 +137,14 @@ pub enum Grantee {
 }
 
 /// What somebody may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Granted {
     /// Everything that is not a matter of the house.
     Everything,
     /// All events about this.
     Entity([u8; 16]),
-    /// All events of this kind.
-    Kind(u16),
+    /// All events of the kind of this name or number.
+    Kind(String),
 }
 
 /// Let somebody have something, or not any more.

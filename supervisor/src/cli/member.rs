@@ -111,7 +111,12 @@ fn confirm(key: &[u8; 32], terms: &MemberTerms, hours: u32) -> Outcome {
     if !io::stdin().is_terminal() {
         return Err(Failure::new(exit::USAGE, "this lets somebody in; say --yes if that is wanted"));
     }
-    tell(&format!("{} would be let in for {hours} hours as {}, to {}.", did_of(key), role_name(terms.role), may_names(terms.may)));
+    tell(&format!(
+        "{} would be let in for {hours} hours as {}, to {}.",
+        did_of(key),
+        role_name(terms.role),
+        may_names(terms.may)
+    ));
     if let Some(types) = &terms.allowed_types {
         tell(&format!("Only events of these kinds: {}.", line(&types.join(", "))));
     }
@@ -159,8 +164,13 @@ async fn renew(session: &Session, id: String) -> Outcome {
         return Err(Failure::new(exit::GIVEN, "it does not count any more; `lamos member issue` gives a new one"));
     }
     let lifetime_s = u32::try_from(until_s.saturating_sub(from_s)).unwrap_or(u32::MAX);
-    let ask =
-        IssueMembership { subject: MemberSubject::Other(subject), terms, lifetime_s, renewal: renewal.saturating_add(1), status: None };
+    let ask = IssueMembership {
+        subject: MemberSubject::Other(subject),
+        terms,
+        lifetime_s,
+        renewal: renewal.saturating_add(1),
+        status: None,
+    };
     let MembershipIssued { credential, .. } = session.client.call(&ask).await?;
     session.client.call(&KeepMember { whose: Whose::Given, chain: vec![credential.clone()] }).await?;
     print(&[credential])
@@ -380,7 +390,8 @@ fn read_request(value: &Value) -> Result<([u8; 32], Wanted), Failure> {
         None => Ok(None),
         Some(number) => number.as_u64().map(Some).ok_or_else(|| wrong(&format!("its {name} is no number"))),
     };
-    let depth = u8::try_from(number("maxDelegationDepth")?.unwrap_or(0)).map_err(|_| wrong("its maxDelegationDepth is too large"))?;
+    let depth =
+        u8::try_from(number("maxDelegationDepth")?.unwrap_or(0)).map_err(|_| wrong("its maxDelegationDepth is too large"))?;
     Ok((key_of(subject)?, Wanted { role, may, types, max_storage: number("maxStorage")?, depth }))
 }
 
@@ -395,8 +406,8 @@ mod tests {
     #[test]
     fn a_request_is_read_strictly() {
         let did = did_of(&[
-            215, 90, 152, 1, 130, 177, 10, 183, 213, 75, 254, 211, 201, 100, 7, 58, 14, 225, 114, 243, 218, 166, 35, 37, 175, 2, 26,
-            104, 247, 7, 81, 26,
+            215, 90, 152, 1, 130, 177, 10, 183, 213, 75, 254, 211, 201, 100, 7, 58, 14, 225, 114, 243, 218, 166, 35, 37, 175, 2,
+            26, 104, 247, 7, 81, 26,
         ]);
         let good = json!({ "type": REQUEST, "subject": did, "role": "member", "permissions": ["read", "sync"] });
         let (key, wanted) = read_request(&good).expect("a request");

@@ -14,6 +14,7 @@ mod memory;
 mod rebuilt;
 mod references;
 mod scrub;
+mod signatures;
 mod states;
 mod tables;
 mod upkeep;

@@ -67,7 +67,10 @@ pub(super) fn admit(chain: &[Vec<u8>], roots: Roots<'_>, beginning: Moment, now:
     };
     let delegation = Delegation::check(&memberships, roots, now)?;
     if links.first().is_some_and(|first| first.from < beginning) {
-        return Err(refused(Kind::NotPermitted, "link 1: it was given before this device was made; it is to be renewed".to_owned()));
+        return Err(refused(
+            Kind::NotPermitted,
+            "link 1: it was given before this device was made; it is to be renewed".to_owned(),
+        ));
     }
     let member = delegation.member();
     let (issuer, subject, grant) = (*member.issuer(), *member.subject(), member.grant().clone());

@@ -18,6 +18,7 @@ use ipc::{
 use replica::{
     Draft,
     body::{self, Body, Link, RIGHTS, Right},
+    chum::kind_name,
 };
 
 use super::{
@@ -42,7 +43,8 @@ async fn say(rights: &Rights, writer: &WriterHandle, right: Right) -> Result<App
 /// Checks a membership and keeps it.
 pub(crate) async fn keep(rights: &Rights, writer: &WriterHandle, request: KeepMember) -> Result<Member, Refusal> {
     let KeepMember { whose, chain } = request;
-    let refused = |why: Refused| Refusal::new(Code::MembershipRefused, format!("this membership is not kept: {why}; {}", why.advice()));
+    let refused =
+        |why: Refused| Refusal::new(Code::MembershipRefused, format!("this membership is not kept: {why}; {}", why.advice()));
     if chain.is_empty() || chain.len() > MAX_CHAIN {
         return Err(Refusal::new(Code::Malformed, format!("a chain has one to {MAX_CHAIN} memberships")));
     }
@@ -53,9 +55,9 @@ pub(crate) async fn keep(rights: &Rights, writer: &WriterHandle, request: KeepMe
         Whose::Held => admit(&chain, Roots::Whoever, Moment::from_seconds(0), now),
     };
     let member = member.map_err(refused)?;
-    let is_ours = member.subject == own.device;
+    let is_ours = member.subject == own.device || member.subject == own.person;
     if is_ours != (whose == Whose::Held) {
-        let what = if is_ours { "it is this device's own" } else { "it is about another than this device" };
+        let what = if is_ours { "it is this device's own" } else { "it is about another than this device and its person" };
         return Err(refused(Refused::elsewhere(Kind::WrongHolder, what)));
     }
     member.holds(&rights.read().table, now).map_err(refused)?;
@@ -80,7 +82,10 @@ pub(crate) fn list(rights: &Rights, request: ListMembers) -> Result<Members, Ref
 
 /// One, by the beginning of its id.
 pub(crate) fn show(rights: &Rights, request: &ShowMember) -> Result<MemberShown, Refusal> {
-    let begins = |id: &str| !request.id.is_empty() && (id.starts_with(&request.id) || id.strip_prefix("urn:uuid:").is_some_and(|id| id.starts_with(&request.id)));
+    let begins = |id: &str| {
+        !request.id.is_empty()
+            && (id.starts_with(&request.id) || id.strip_prefix("urn:uuid:").is_some_and(|id| id.starts_with(&request.id)))
+    };
     if let Some(member) = own(rights).into_iter().find(|member| begins(&member.id)) {
         return Ok(MemberShown { member, chain: Vec::new() });
     }
@@ -101,6 +106,15 @@ pub(crate) fn show(rights: &Rights, request: &ShowMember) -> Result<MemberShown,
 
 /// Takes back.
 pub(crate) async fn revoke(rights: &Rights, writer: &WriterHandle, request: RevokeMember) -> Result<Appended, Refusal> {
+    let ours = [rights.0.own.device, rights.0.own.window];
+    let is_own = match &request {
+        RevokeMember::Credential(id) => own(rights).iter().any(|member| member.id == *id),
+        RevokeMember::Subject(key) => ours.iter().any(|ours| ours.as_bytes() == key),
+    };
+    if is_own {
+        let why = "this device is let in for as long as you are signed in on it; `lamos lock` ends that";
+        return Err(Refusal::new(Code::InputInvalid, why));
+    }
     let right = match request {
         RevokeMember::Credential(id) if id.is_empty() || id.len() > 512 => {
             return Err(Refusal::new(Code::InputInvalid, "the id of a credential has 1 to 512 bytes"));
@@ -123,7 +137,7 @@ pub(crate) async fn change_access(rights: &Rights, writer: &WriterHandle, reques
     let what = match request.what {
         Granted::Everything => body::Granted::Everything,
         Granted::Entity(entity) => body::Granted::Entity(entity),
-        Granted::Kind(kind) => body::Granted::Kind(kind),
+        Granted::Kind(name) => body::Granted::Kind(kind(&name)?),
     };
     say(rights, writer, Right::Access(who, what, request.may)).await
 }
@@ -140,13 +154,8 @@ pub(crate) fn list_access(rights: &Rights, request: ListAccess) -> Accesses {
     let skip = usize::try_from(request.skip).unwrap_or(usize::MAX);
     let grants: Vec<(Grantee, Granted)> = state.table.all_grants().skip(skip).take(LINES).map(grant_told).collect();
     let (granted, room) = (state.table.all_grants().count(), LINES - grants.len());
-    let members: Vec<(String, [u8; 32])> = state
-        .table
-        .all_groups()
-        .skip(skip.saturating_sub(granted))
-        .take(room)
-        .map(|(name, key)| (name.clone(), *key))
-        .collect();
+    let members: Vec<(String, [u8; 32])> =
+        state.table.all_groups().skip(skip.saturating_sub(granted)).take(room).map(|(name, key)| (name.clone(), *key)).collect();
     let more = skip.saturating_add(grants.len() + members.len()) < granted + state.table.all_groups().count();
     Accesses { grants, members, more }
 }
@@ -159,9 +168,16 @@ fn grant_told((who, what): &(body::Grantee, body::Granted)) -> (Grantee, Granted
     let what = match what {
         body::Granted::Everything => Granted::Everything,
         body::Granted::Entity(entity) => Granted::Entity(*entity),
-        body::Granted::Kind(kind) => Granted::Kind(*kind),
+        body::Granted::Kind(kind) => Granted::Kind(kind_name(*kind).map_or_else(|| kind.to_string(), str::to_owned)),
     };
     (who, what)
+}
+
+/// A kind by its name, as tables of rules or lists of events have it, or by its number.
+fn kind(name: &str) -> Result<u16, Refusal> {
+    let ruled = (0..=u16::from(u8::MAX)).find(|kind| kind_name(*kind) == Some(name));
+    let found = ruled.or_else(|| body::kind_called(name)).or_else(|| name.parse().ok());
+    found.ok_or_else(|| Refusal::new(Code::InputInvalid, "there is no such kind of events; `lamos stats` lists those there are"))
 }
 
 fn checked(key: [u8; 32]) -> Result<[u8; 32], Refusal> {

@@ -51,10 +51,15 @@ fn who_shows_nothing_that_holds_gets_nothing() {
             ("too deep", chain(&[1, 0, 0]), Kind::NotPermitted, "link 3"),
             ("as deep as the one above", chain(&[2, 2, 0]), Kind::NotPermitted, "link 2"),
             ("from a guest", vec![guest, world.given(&member, &above, &peer)], Kind::NotPermitted, "link 2"),
-            ("more than above", {
-                let few = grant(Role::Member, &[Permission::Read], 1);
-                vec![world.given(&few, &world.person, &above), world.given(&member, &above, &peer)]
-            }, Kind::NotPermitted, "link 2"),
+            (
+                "more than above",
+                {
+                    let few = grant(Role::Member, &[Permission::Read], 1);
+                    vec![world.given(&few, &world.person, &above), world.given(&member, &above, &peer)]
+                },
+                Kind::NotPermitted,
+                "link 2",
+            ),
             ("ten links", vec![good(); 10], Kind::TooLarge, ""),
         ];
         for (what, chain, kind, link) in stories {
@@ -152,17 +157,22 @@ fn what_a_peer_says_about_rights_changes_none() {
         let event = world.replica.snapshot().and_then(|snapshot| snapshot.after(place - 1, 1)).expect("read")[0].id;
         let mut store = Store::new(&peer);
         let forged = world.given(&grant(Role::Admin, ALL, 8), &friend, &friend);
-        let erase = |event| Draft { entity: body::ERASURES, body: Body::Erase(Erase { entity: RIGHTS, event, until: None }), once: None };
-        write(&mut store, &peer, vec![
-            talk(100, "a conversation of the peer"),
-            right(Right::Access(Grantee::Peer(friend.bytes()), Granted::Everything, true)),
-            right(Right::Group("friends".to_owned(), friend.bytes(), true)),
-            right(Right::Access(Grantee::Group("friends".to_owned()), Granted::Everything, true)),
-            right(Right::Member(vec![body::Link(forged)], false)),
-            right(Right::RevokedKey(world.window.bytes())),
-            erase(Some(event)),
-            erase(None),
-        ]);
+        let erase =
+            |event| Draft { entity: body::ERASURES, body: Body::Erase(Erase { entity: RIGHTS, event, until: None }), once: None };
+        write(
+            &mut store,
+            &peer,
+            vec![
+                talk(100, "a conversation of the peer"),
+                right(Right::Access(Grantee::Peer(friend.bytes()), Granted::Everything, true)),
+                right(Right::Group("friends".to_owned(), friend.bytes(), true)),
+                right(Right::Access(Grantee::Group("friends".to_owned()), Granted::Everything, true)),
+                right(Right::Member(vec![body::Link(forged)], false)),
+                right(Right::RevokedKey(world.window.bytes())),
+                erase(Some(event)),
+                erase(None),
+            ],
+        );
         let (grants, admitted) = world.rights.of_peer(&peer.bytes(), &chain);
         admitted.expect("let in");
         assert_eq!(bring(&world, &peer, grants, &mut store).await, 0);

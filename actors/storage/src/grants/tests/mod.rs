@@ -20,7 +20,9 @@ use ipc::event::{EventHeader, SIGNING_TAG};
 use replica::{
     Draft, Form, Replica, StoreKeys,
     body::{self, Body, Granted, Grantee, RIGHTS, Right, Title},
-    chum::{Archive, Everything, Fault, Grants as _, Head, Id, Link, Parcel, Peer, Session, Settings, Side, Taken, side::SideError},
+    chum::{
+        Archive, Everything, Fault, Grants as _, Head, Id, Link, Parcel, Peer, Session, Settings, Side, Taken, side::SideError,
+    },
 };
 use tempfile::TempDir;
 

@@ -3,8 +3,8 @@
 use ipc::{
     Code,
     messages::storage::{
-        ChangeAccess, ChangeGroup, Granted as Wire, Grantee as Who, KeepMember, ListAccess, ListMembers, MemberState, RevokeMember,
-        ShowMember, Whose,
+        ChangeAccess, ChangeGroup, Granted as Wire, Grantee as Who, KeepMember, ListAccess, ListMembers, MemberState,
+        RevokeMember, ShowMember, Whose,
     },
 };
 
@@ -34,11 +34,10 @@ fn a_membership_is_kept_shown_and_taken_back() {
             assert_eq!(refused.code, Code::MembershipRefused);
         }
         let all = list(rights, ListMembers { skip: 0 }).expect("listed");
-        assert_eq!(all.items.iter().map(|member| member.whose).collect::<Vec<_>>(), [
-            Some(Whose::Held),
-            Some(Whose::Given),
-            Some(Whose::Given)
-        ]);
+        assert_eq!(
+            all.items.iter().map(|member| member.whose).collect::<Vec<_>>(),
+            [Some(Whose::Held), Some(Whose::Given), Some(Whose::Given)]
+        );
         assert!(!all.more);
         let begins = id.trim_start_matches("urn:uuid:").to_owned();
         assert_eq!(show(rights, &ShowMember { id: begins }).expect("found").chain, chain);
@@ -52,6 +51,10 @@ fn a_membership_is_kept_shown_and_taken_back() {
         assert!(rights.of_peer(&below.bytes(), &longer).1.is_err());
         let refused = revoke(rights, writer, RevokeMember::Subject(world.person.bytes())).await.expect_err("refused");
         assert_eq!(refused.code, Code::InputInvalid);
+        for own in [&world.device, &world.window] {
+            let refused = revoke(rights, writer, RevokeMember::Subject(own.bytes())).await.expect_err("refused");
+            assert_eq!(refused.code, Code::InputInvalid);
+        }
         // They are listed when they are over as well.
         world.wait(LIFETIME + 1);
         assert_eq!(list(rights, ListMembers { skip: 0 }).expect("listed").items[0].state, MemberState::OutOfTime);
@@ -78,6 +81,14 @@ fn grants_and_groups_are_listed_in_pages_as_they_hold() {
         assert_eq!((listed.members, listed.more), (vec![("friends".to_owned(), one)], false));
         let second = list_access(rights, ListAccess { skip: 1 });
         assert_eq!((second.grants.len(), second.members.len()), (0, 1));
+        for (name, told) in [("message", "message"), ("FileRemoved", "file-removed"), ("900", "900")] {
+            let change = ChangeAccess { who: Who::Peer(two), what: Wire::Kind(name.into()), may: true };
+            change_access(rights, writer, change).await.expect("kept");
+            let listed = list_access(rights, ListAccess { skip: 0 }).grants;
+            assert!(listed.contains(&(Who::Peer(two), Wire::Kind(told.into()))), "{listed:?}");
+        }
+        let unknown = ChangeAccess { who: Who::Peer(two), what: Wire::Kind("nonsense".into()), may: true };
+        assert_eq!(change_access(rights, writer, unknown).await.expect_err("refused").code, Code::InputInvalid);
         for wrong in ["", " friends", "a\nb", &"x".repeat(65)] {
             let change = ChangeGroup { group: wrong.to_owned(), key: one, inside: true };
             assert_eq!(change_group(rights, writer, change).await.expect_err("refused").code, Code::InputInvalid);

@@ -8,7 +8,8 @@ fn a_member_gets_the_space_and_an_admin_the_matters_of_the_house_too() {
         let world = World::new().await;
         world.say(Right::Group("friends".to_owned(), [5; 32], true)).await;
         let told = |rights: &'static str| {
-            let mut all: Vec<String> = (0..3).flat_map(|at| [format!("Conversation {at:02x}"), format!("Title {at:02x}")]).collect();
+            let mut all: Vec<String> =
+                (0..3).flat_map(|at| [format!("Conversation {at:02x}"), format!("Title {at:02x}")]).collect();
             all.push(rights.to_owned());
             all.sort();
             all
@@ -28,7 +29,6 @@ fn a_member_gets_the_space_and_an_admin_the_matters_of_the_house_too() {
 #[test]
 fn a_guest_gets_what_was_granted_until_it_is_taken_back() {
     run(async {
-        let world = World::new().await;
         let group = || Grantee::Group("friends".to_owned());
         let guest = Key::new(31);
         let into = |inside| Right::Group("friends".to_owned(), guest.bytes(), inside);
@@ -47,6 +47,7 @@ fn a_guest_gets_what_was_granted_until_it_is_taken_back() {
             ),
         ];
         for (said, expected, back) in stories {
+            let world = World::new().await;
             let chain = [world.given(&grant(Role::Guest, &[Permission::Read], 0), &world.person, &guest)];
             let (mut line, admitted) = world.line(&guest, &chain);
             admitted.expect("let in");
