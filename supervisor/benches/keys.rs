@@ -74,7 +74,9 @@ fn main() -> ExitCode {
 /// Greets as the archive does, asks for signatures, and writes down how long it took.
 fn measure(program: &Path) -> ExitCode {
     let socket = |from: std::os::fd::BorrowedFd<'_>| {
-        UnixStream::from(rustix::io::fcntl_dupfd_cloexec::<&OwnedFd>(&from.try_clone_to_owned().expect("a socket"), 3).expect("kept"))
+        UnixStream::from(
+            rustix::io::fcntl_dupfd_cloexec::<&OwnedFd>(&from.try_clone_to_owned().expect("a socket"), 3).expect("kept"),
+        )
     };
     let (mut data, control) = (Peer::new(socket(rustix::stdio::stdin())), socket(rustix::stdio::stdout()));
     data.next_until(Instant::now() + GIVE_UP).expect("a start message");

@@ -11,8 +11,8 @@ use ipc::{
         common::Done,
         crypto::{
             AuditHead, Deploy, IssueMembership, KeepKey, KeyStatus, Lease, Lend, LendKept, Lock, NoteForbidden, ReadAudit,
-            ReleaseApiKey, ReleaseCacheKey, ReleaseStoreKey, Request, ShowIdentity, SignCredential, SignEvents, Signatures, Unlock,
-            UnlockAnew, Unlocked,
+            ReleaseApiKey, ReleaseCacheKey, ReleaseStoreKey, Request, ShowIdentity, SignCredential, SignEvents, Signatures,
+            Unlock, UnlockAnew, Unlocked,
         },
         supervisor::{Closed, Opened},
     },

@@ -111,7 +111,21 @@ impl Service {
         clearing.go_on(&replica, &writer);
         let (bindings, gathering, keep) = (Bindings::default(), Gathering::default(), Keep::default());
         let memory = Memory::new(replica.clone(), writer.clone(), clearing, Arc::new(contents::now));
-        Service { replica, writer, journals, signer, search, bindings, directory, names, gathering, keep, memory, anchors, rights }
+        Service {
+            replica,
+            writer,
+            journals,
+            signer,
+            search,
+            bindings,
+            directory,
+            names,
+            gathering,
+            keep,
+            memory,
+            anchors,
+            rights,
+        }
     }
 
     async fn answer(&self, incoming: Incoming) {

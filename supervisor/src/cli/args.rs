@@ -11,10 +11,7 @@ mod vol;
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-pub use credential::{
-    CredentialAction, CredentialArgs, FormName, Import as ImportCredential, Issue, Lists, Present, Question, SuiteName,
-    Verify as VerifyCredential,
-};
+pub use credential::SuiteName;
 use ipc::messages::start::CacheProfile;
 pub use keep::{Backup, BackupAction, EraseArgs, ExportArgs, Restore, VerifyArgs};
 pub use members::{
