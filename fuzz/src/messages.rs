@@ -45,7 +45,8 @@ lines! {
         CompareBranch MergeBranch EndBranch Rebuild ListReferences PutSecret ListSecrets RemoveSecret AnchorAudit
         Provision KeepMember ListMembers ShowMember RevokeMember ChangeAccess ChangeGroup ListAccess;
     5 crypto: Unlock Deploy Lock KeyStatus ReleaseStoreKey SignEvents Lend ReleaseApiKey ReleaseCacheKey ShowIdentity UnlockAnew
-        AuditHead ReadAudit KeepKey LendKept NoteForbidden SignCredential IssueMembership;
+        ChangePassword MakeKit Recover ShowPicture ShowCost AuditHead ReadAudit KeepKey LendKept NoteForbidden SignCredential
+        IssueMembership Remember UnlockRemembered ForgetRemembered;
     6 llm: Complete ListModels;
     7 agent: Take ListSkills ShowSkill CheckSkill;
     8 code: Run;

@@ -106,6 +106,8 @@ impl Home {
 
     fn called<'a>(&self, mut command: Command, arguments: impl IntoIterator<Item = &'a str>) -> Call {
         command
+            // Thousands sign in here on a few slow cores: at the least cost that is recommended, not at that of this machine.
+            .args(["--key-cost", "floor"])
             .args(arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())

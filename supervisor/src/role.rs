@@ -101,7 +101,7 @@ pub(crate) fn take(
             birthright.directory = Some(directory.map_err(|error| cannot(start.role, &format!("open its directory: {error}")))?);
         }
         Work::Llm { ports } | Work::Courier { ports } => birthright.ports = [&[443, 53], &ports[..]].concat(),
-        Work::Crypto | Work::Agent { .. } | Work::Code | Work::Verifier | Work::Gate => {}
+        Work::Crypto { .. } | Work::Agent { .. } | Work::Code | Work::Verifier | Work::Gate => {}
     }
     Ok((prepared, rights, birthright))
 }

@@ -2,7 +2,7 @@
 
 use std::{env, os::unix::net::UnixStream, path::PathBuf, process::ExitCode};
 
-use ipc::messages::start::CacheProfile;
+use ipc::messages::start::{CacheProfile, KeyCost};
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::LocalSet,
@@ -24,6 +24,8 @@ pub const LOG_LEVEL: &str = "LAMOS_SUPERVISOR_LOG";
 pub const CACHE_PROFILE: &str = "LAMOS_SUPERVISOR_CACHE";
 /// See [`DATA_DIR`].
 pub const CACHE_RULES: &str = "LAMOS_SUPERVISOR_RULES";
+/// See [`DATA_DIR`].
+pub const KEY_COST: &str = "LAMOS_SUPERVISOR_KEY_COST";
 
 /// Runs a supervisor whose first connection is its standard input. It ends when nobody is attached any more.
 pub fn run() -> ExitCode {
@@ -32,6 +34,7 @@ pub fn run() -> ExitCode {
     let levels = env::var(LOG_LEVEL).ok().and_then(|text| text.parse().ok()).unwrap_or_default();
     let profile = env::var(CACHE_PROFILE).ok().and_then(|text| text.parse().ok()).unwrap_or_default();
     let rules = env::var(CACHE_RULES).unwrap_or_default();
+    let cost = env::var(KEY_COST).ok().and_then(|text| text.parse().ok()).unwrap_or_default();
     // The terminal's signals are for the command line that started us; what it does not survive, we notice.
     let _ = rustix::process::setsid();
     // Whatever a process of ours might start and leave behind stays our descendant: the control socket knows those.
@@ -40,12 +43,12 @@ pub fn run() -> ExitCode {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return ExitCode::from(exit::OURS);
     };
-    let result = LocalSet::new().block_on(&runtime, supervise(data, levels, profile, rules));
+    let result = LocalSet::new().block_on(&runtime, supervise(data, levels, (profile, rules), cost));
     runtime.shutdown_background();
     result
 }
 
-async fn supervise(data: Option<PathBuf>, levels: Levels, profile: CacheProfile, rules: String) -> ExitCode {
+async fn supervise(data: Option<PathBuf>, levels: Levels, cache: (CacheProfile, String), cost: KeyCost) -> ExitCode {
     let Ok(first) = take_first_connection() else { return ExitCode::from(exit::OURS) };
     let places = match Places::find(data) {
         Ok(places) => places,
@@ -57,7 +60,8 @@ async fn supervise(data: Option<PathBuf>, levels: Levels, profile: CacheProfile,
         Err(CannotBegin::Locked) => return ExitCode::from(exit::ELSEWHERE),
         Err(error) => return say(first, exit::DATA, &error.to_string()).await,
     };
-    tree.hold_in_cache(profile, rules);
+    tree.hold_in_cache(cache.0, cache.1);
+    tree.keys_cost(cost);
     tree.begin();
     tokio::task::spawn_local(tree.clone().keep_time());
     tokio::task::spawn_local(end_on_signals(tree.clone()));

@@ -37,7 +37,7 @@ pub type Tenant = Pin<Box<dyn Future<Output = ()>>>;
 pub fn prepare(work: &Work, generation: u32, handed: Vec<OwnedFd>) -> Result<Prepared, Refusal> {
     Ok(match work {
         Work::Storage { directory, first } => Prepared::Storage(storage::prepare(directory, *first && generation == 1)?),
-        Work::Crypto => Prepared::Crypto(crypto::prepare(handed)?),
+        Work::Crypto { cost } => Prepared::Crypto(crypto::prepare(handed, *cost)?),
         Work::Llm { .. } => Prepared::Llm(Box::new(llm::prepare()?)),
         Work::Courier { .. } => Prepared::Courier(Box::new(courier::prepare()?)),
         Work::Agent { conversation } => Prepared::Agent(agent::prepare(*conversation)),

@@ -85,13 +85,31 @@ const OFTEN: &[u16] =
     &[verbs::SignEvents::NUMBER, verbs::ReleaseApiKey::NUMBER, verbs::ShowIdentity::NUMBER, verbs::ReadAudit::NUMBER];
 
 /// Verbs that touch no key and are not recorded.
-const NOT: &[u16] = &[verbs::KeyStatus::NUMBER, verbs::AuditHead::NUMBER, verbs::NoteForbidden::NUMBER];
+const NOT: &[u16] = &[
+    verbs::KeyStatus::NUMBER,
+    verbs::AuditHead::NUMBER,
+    verbs::NoteForbidden::NUMBER,
+    verbs::ShowPicture::NUMBER,
+    verbs::ShowCost::NUMBER,
+];
+
+/// Verbs that open a space.
+const OPENS: &[u16] = &[
+    verbs::Unlock::NUMBER,
+    verbs::Deploy::NUMBER,
+    verbs::UnlockAnew::NUMBER,
+    verbs::UnlockRemembered::NUMBER,
+    verbs::Recover::NUMBER,
+];
 
 /// Verbs that are answered though they cannot be recorded.
 const NEEDED: &[u16] = &[
     verbs::Unlock::NUMBER,
     verbs::Deploy::NUMBER,
     verbs::UnlockAnew::NUMBER,
+    verbs::UnlockRemembered::NUMBER,
+    verbs::Recover::NUMBER,
+    verbs::ChangePassword::NUMBER,
     verbs::Lock::NUMBER,
     verbs::ReleaseStoreKey::NUMBER,
     verbs::ReleaseCacheKey::NUMBER,
@@ -225,7 +243,7 @@ impl Audit {
         }
         let at_ms = (self.clock)();
         let Some(own) = &mut self.own else { return Ok(()) };
-        let opens = [verbs::Unlock::NUMBER, verbs::Deploy::NUMBER, verbs::UnlockAnew::NUMBER].contains(&act.verb);
+        let opens = OPENS.contains(&act.verb);
         let each = if act.refused.is_some() || OFTEN.contains(&act.verb) { 1 } else { SINGLES };
         let Some(mut due) = own.sums.take(&act, at_ms, each) else { return Ok(()) };
         if opens && act.refused.is_none() {

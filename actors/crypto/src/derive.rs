@@ -2,16 +2,26 @@
 //!
 //! Salt and parameters belong to the installation and not to a user, because anything that is stored for a user before
 //! his pair is known tells that he exists.
+//!
+//! How what is entered becomes what is derived from, with the tables of Unicode that these versions of the crates bring:
+//! - a name: without white space around it; case folded in full and brought to one composition, also of letters that are
+//!   the same but for their looks (a compatibility caseless match, Unicode 3.13 D146), and then composed (NFKC): `Straße`,
+//!   `STRASSE` and `ＳＴＲＡＳＳＥ` are one name;
+//! - a password: composed (NFC), and nothing else: case, white space before and after, and looks matter.
+//!
+//! Both are UTF-8 of at most 1,024 bytes and not empty. A character that a table does not know yet is left as it is, so a
+//! later table changes only names and passwords with characters that were not assigned when they were first used.
 
 use actix::{Actor, Handler, Message, SyncContext};
 use argon2::{Algorithm, Argon2, Params, Version};
 use hkdf::Hkdf;
+use icu_casemap::CaseMapper;
 use ipc::{Code, Refusal, secret::Secret};
 use sha2::{Digest as _, Sha256};
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
-use crate::scratch::Scratch;
+use crate::{picture::Picture, scratch::Scratch};
 
 /// Longest name or password, in bytes. Refused before anything is derived, so that a long one costs nothing.
 const MAX_ENTRY: usize = 1024;
@@ -46,6 +56,8 @@ impl Cost {
 pub(crate) struct Root {
     /// Wraps a master key.
     pub(crate) wrapping: Zeroizing<[u8; 32]>,
+    /// By which the person knows the pair again.
+    pub(crate) picture: Picture,
 }
 
 /// Derive the keys of this pair.
@@ -84,7 +96,13 @@ impl Handler<Derive> for Deriver {
 /// The name as it is derived from: surrounding space and letter case do not matter, nor how a letter was composed.
 pub(crate) fn normal_user(user: &[u8]) -> Result<Zeroizing<String>, Refusal> {
     let user = entry(user)?;
-    Ok(Zeroizing::new(user.trim().to_lowercase().nfkc().collect()))
+    let fold = |text: &str| Zeroizing::new(CaseMapper::new().fold_string(text).into_owned());
+    let decomposed = Zeroizing::new(user.trim().nfd().collect::<String>());
+    let plain = Zeroizing::new(fold(&decomposed).nfkd().collect::<String>());
+    let user = Zeroizing::new(fold(&plain).nfkc().collect::<String>());
+    // White space has looks too: what it becomes is white space around the name all the same.
+    let user = Zeroizing::new(user.trim().to_owned());
+    if user.is_empty() { Err(empty()) } else { Ok(user) }
 }
 
 /// The password as it is derived from: only how a letter was composed does not matter.
@@ -96,7 +114,7 @@ pub(crate) fn normal_password(password: &[u8]) -> Result<Zeroizing<String>, Refu
 fn entry(bytes: &[u8]) -> Result<&str, Refusal> {
     let bad = |sentence: String| Refusal::new(Code::Credentials, sentence);
     if bytes.is_empty() {
-        return Err(bad("a name and a password are needed; an empty one is not accepted".to_owned()));
+        return Err(empty());
     }
     if bytes.len() > MAX_ENTRY {
         return Err(bad(format!("names and passwords have at most {MAX_ENTRY} bytes")));
@@ -104,7 +122,12 @@ fn entry(bytes: &[u8]) -> Result<&str, Refusal> {
     std::str::from_utf8(bytes).map_err(|_| bad("names and passwords are text in UTF-8".to_owned()))
 }
 
-fn root(user: &str, password: &str, salt: &[u8; 32], cost: Cost) -> Result<Root, Refusal> {
+fn empty() -> Refusal {
+    Refusal::new(Code::Credentials, "a name and a password are needed; an empty one is not accepted")
+}
+
+/// The keys of a pair, at this cost.
+pub(crate) fn root(user: &str, password: &str, salt: &[u8; 32], cost: Cost) -> Result<Root, Refusal> {
     let failed = |error: &dyn std::fmt::Display| Refusal::internal(format!("derive a key: {error}"));
     let mut hash = Sha256::new();
     hash.update(b"lamos/v1/argon-salt");
@@ -118,7 +141,7 @@ fn root(user: &str, password: &str, salt: &[u8; 32], cost: Cost) -> Result<Root,
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password_into_with_memory(password.as_bytes(), &*salt, &mut *root, scratch.blocks())
         .map_err(|error| failed(&error))?;
-    Ok(Root { wrapping: expand(&*root, "lamos/v1/kek") })
+    Ok(Root { wrapping: expand(&*root, "lamos/v1/kek"), picture: Picture::of(&*root) })
 }
 
 /// A key for one use.
@@ -137,8 +160,53 @@ mod tests {
 
     #[test]
     fn what_looks_the_same_is_the_same_name() {
-        for spelling in ["Zoë", " zoë ", "Zoe\u{308}", "ZOË", "ｚｏë"] {
-            assert_eq!(*normal_user(spelling.as_bytes()).expect("a name"), "zoë", "{spelling}");
+        let same: [(&str, &[&str]); 4] = [
+            ("zoë", &["Zoë", " zoë ", "Zoe\u{308}", "ZOË", "ｚｏë", "\u{3000}Zoë\u{a0}"]),
+            ("strasse", &["Straße", "STRASSE", "STRA\u{1e9e}E", "ＳＴＲＡＳＳＥ"]),
+            ("한글", &["\u{1112}\u{1161}\u{11ab}\u{1100}\u{1173}\u{11af}", "한글"]),
+            ("fin", &["ﬁn", "FIN", "Fin"]),
+        ];
+        for (name, spellings) in same {
+            let normal = normal_user(name.as_bytes()).expect("a name");
+            for spelling in spellings {
+                assert_eq!(*normal_user(spelling.as_bytes()).expect("a name"), *normal, "{spelling}");
+            }
+            assert_eq!(*normal_user(normal.as_bytes()).expect("a name"), *normal, "once is as good as twice");
+        }
+        let name = |text: &str| normal_user(text.as_bytes()).expect("a name");
+        assert_eq!(*name("ΣΊΣΥΦΟΣ"), *name("σίσυφος"), "a sigma at the end is a sigma");
+        assert_eq!(*name("ῌ"), *name("ηι"), "an iota below is one beside it");
+        assert_ne!(*name("i"), *name("ı"), "a letter without its dot is another in every language");
+        assert_ne!(*name("anna"), *name("аnna"), "a Cyrillic letter that looks the same is another");
+        assert!(normal_user("\u{3000} ".as_bytes()).is_err(), "white space alone is no name");
+    }
+
+    /// Composed and decomposed; a syllable and its letters; a family that is held together by joiners; and what is kept.
+    #[test]
+    fn a_password_is_composed_and_otherwise_kept() {
+        let same = [
+            ("pässwörd", "pa\u{308}sswo\u{308}rd"),
+            ("Å", "\u{212b}"),
+            ("각", "\u{1100}\u{1161}\u{11a8}"),
+            ("q\u{323}\u{307}", "q\u{307}\u{323}"),
+            ("👨\u{200d}👩\u{200d}👧", "👨\u{200d}👩\u{200d}👧"),
+        ];
+        let password = |text: &str| normal_password(text.as_bytes()).expect("a password");
+        for (one, other) in same {
+            assert_eq!(*password(one), *password(other), "{one}");
+        }
+        let different = [
+            ("a ", "a"),
+            (" a", "a"),
+            ("a", "A"),
+            ("ﬁ", "fi"),
+            ("ａ", "a"),
+            ("👨\u{200d}👩", "👨👩"),
+            ("a\u{fe0f}", "a"),
+            ("a\0b", "a"),
+        ];
+        for (one, other) in different {
+            assert_ne!(*password(one), *password(other), "{one:?}");
         }
     }
 

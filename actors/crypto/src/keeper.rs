@@ -1,6 +1,7 @@
-//! The one owner of all keys. It does one thing after another and never waits; what takes long is done elsewhere and
+//! The one owner of all keys; [`changes`] has what changes how a space opens. It does one thing after another and never waits; what takes long is done elsewhere and
 //! comes here with its result.
 
+mod changes;
 mod recorded;
 
 use std::time::{Duration, Instant};
@@ -12,14 +13,18 @@ use ipc::{
 };
 use zeroize::Zeroizing;
 
+pub(crate) use changes::{
+    ChangePair, FindKit, ForgetPlace, NewKit, RememberPlace, ShowCost, ShowWords, TryRemembered, demo_refused,
+};
+
 use crate::{
     audit::{Act, Audit},
     derive::{Cost, Root, normal_password, normal_user},
     leases::Leases,
     pending::{PATIENCE, Pending, Waiting},
-    slots::{Keys, Slots, SlotsError},
+    slots::{Found, Keys, Region, Slots, SlotsError},
     space::Space,
-    throttle::Throttle,
+    throttle::{Made, Throttle},
 };
 
 pub(crate) use recorded::{AuditStep, AuditTop, Flush, Keep, LendSealed, Note};
@@ -35,12 +40,15 @@ pub(crate) struct Keeper {
     slots: Slots,
     audit: Audit,
     open: Option<Space>,
+    /// Which of the file's places is that of the open space.
+    place: usize,
     /// Pairs that opened nothing, until they are entered again.
     pending: Waiting,
     leases: Leases,
     throttle: Throttle,
     /// What was open last was not the demo space.
     own: bool,
+    made: Made,
 }
 
 impl Keeper {
@@ -50,10 +58,12 @@ impl Keeper {
             slots,
             audit,
             open: None,
+            place: 0,
             pending: Waiting::default(),
             leases: Leases::default(),
             throttle: Throttle::default(),
             own: false,
+            made: Made::default(),
         }
     }
 
@@ -73,9 +83,26 @@ impl Keeper {
         }
     }
 
-    fn open(&mut self, keys: Keys) -> Result<Opening, Refusal> {
+    /// Records what was done to a space, which need not be the open one.
+    fn note_of(&mut self, keys: Keys, act: Act) -> Result<(), Refusal> {
+        if self.open.is_some() {
+            return self.audit.act(act);
+        }
+        self.follow(&Space::open(keys))?;
+        let noted = self.audit.act(act);
+        self.flush();
+        self.audit.leave();
+        noted
+    }
+
+    fn follow(&mut self, space: &Space) -> Result<(), Refusal> {
+        self.audit.enter(space).map_err(|error| Refusal::internal(format!("follow the audit log: {error}")))
+    }
+
+    fn open(&mut self, Found { place, keys }: Found) -> Result<Opening, Refusal> {
         let space = Space::open(keys);
-        self.audit.enter(&space).map_err(|error| Refusal::internal(format!("follow the audit log: {error}")))?;
+        self.follow(&space)?;
+        self.place = place;
         let opening = Opening { directory: space.directory(), demo: space.is_demo() };
         self.own = !opening.demo;
         self.open = Some(space);
@@ -108,7 +135,8 @@ impl Pair {
         Ok(Pair { by, user: normal_user(user)?, password: normal_password(password)? })
     }
 
-    fn is_demo(&self) -> bool {
+    /// It is the one everybody knows.
+    pub(crate) fn is_demo(&self) -> bool {
         *self.user == DEMO && *self.password == DEMO
     }
 
@@ -229,15 +257,16 @@ impl Handler<Try> for Keeper {
     type Result = Result<Opening, Refusal>;
 
     fn handle(&mut self, Try { pair, root }: Try, context: &mut Context<Self>) -> Self::Result {
-        let found = self.slots.find(&root.wrapping).map_err(|error| refusal(&error))?;
+        let found = self.slots.find(Region::Password, &root.wrapping).map_err(|error| refusal(&error))?;
         match found {
-            Some(keys) if self.open.as_ref().is_some_and(|open| !open.is(&keys)) => {
+            Some(found) if self.open.as_ref().is_some_and(|open| !open.is(&found.keys)) => {
                 Err(Refusal::new(Code::OtherSpaceOpen, "another space is open; close it with `lamos lock` first"))
             }
-            Some(keys) => {
+            Some(mut found) => {
                 // It needs no second entry any more.
                 drop(self.pending.take(pair.by, Instant::now()));
-                self.open(keys)
+                found.keys.picture = Some(root.picture);
+                self.open(found)
             }
             None => {
                 self.audit.missed();
@@ -248,12 +277,17 @@ impl Handler<Try> for Keeper {
                 let mut digest_key = Zeroizing::new([0; 32]);
                 getrandom::fill(&mut *digest_key).map_err(|error| Refusal::internal(format!("get random bytes: {error}")))?;
                 let digest = pair.digest(&digest_key);
+                let words = root.picture.words();
                 self.pending.add(Pending { by: pair.by, digest_key, digest, root, demo, at: Instant::now() });
                 // Nobody may come for it; what was derived does not stay for that.
                 context.run_later(PATIENCE + Duration::from_secs(1), |keeper, _| keeper.pending.expire(Instant::now()));
                 Err(Refusal::new(
                     Code::NewSpace,
-                    "this name and password open a new, empty space; enter the password again to make it, or go back if that is not what you want",
+                    format!(
+                        "this name and password open a new, empty space, whose words are: {words}; if you have been here before \
+                         and know other words, something was mistyped; enter the password again to make it, or go back if that \
+                         is not what you want"
+                    ),
                 ))
             }
         }
@@ -267,14 +301,10 @@ impl Handler<TryAnew> for Keeper {
         if self.open.is_some() {
             return Err(Refusal::new(Code::OtherSpaceOpen, "a space is open; close it with `lamos lock` first"));
         }
-        let Some(mut keys) = self.slots.find(&root.wrapping).map_err(|error| refusal(&error))? else {
-            self.throttle.missed(Instant::now());
-            self.audit.missed();
-            return Err(Refusal::new(Code::NotFound, "this name and password open no space that there is"));
-        };
-        keys.renew_device().map_err(|error| refusal(&error.into()))?;
-        self.slots.replace(&root.wrapping, &keys).map_err(|error| refusal(&error))?;
-        self.open(keys)
+        let mut found = self.find_pair(&root)?;
+        found.keys.renew_device().map_err(|error| refusal(&error.into()))?;
+        self.slots.wrap_device(found.place, &root.wrapping, &found.keys).map_err(|error| refusal(&error))?;
+        self.open(found)
     }
 }
 
@@ -284,24 +314,35 @@ impl Handler<Confirm> for Keeper {
     fn handle(&mut self, Confirm { pair }: Confirm, _: &mut Context<Self>) -> Self::Result {
         let differs =
             || Refusal::new(Code::SecondEntryDiffers, "the second entry differs from the first; nothing was made, begin again");
-        let pending = self.pending.take(pair.by, Instant::now()).ok_or_else(differs)?;
+        let now = Instant::now();
+        let pending = self.pending.take(pair.by, now).ok_or_else(differs)?;
         // `blake3::Hash` compares in constant time.
         if pair.digest(&pending.digest_key) != pending.digest {
             return Err(differs());
         }
         // Somebody else may have made the space between the two entries.
-        let made = self.slots.find(&pending.root.wrapping).map_err(|error| refusal(&error))?;
-        let differs = |open: &Space| !made.as_ref().is_some_and(|keys| open.is(keys));
+        let made = self.slots.find(Region::Password, &pending.root.wrapping).map_err(|error| refusal(&error))?;
+        let differs = |open: &Space| !made.as_ref().is_some_and(|found| open.is(&found.keys));
         if self.open.as_ref().is_some_and(differs) {
             return Err(Refusal::new(Code::OtherSpaceOpen, "another space is open; close it with `lamos lock` first"));
         }
         self.audit.came();
-        if let Some(keys) = made {
-            return self.open(keys);
+        if let Some(mut found) = made {
+            found.keys.picture = Some(pending.root.picture);
+            return self.open(found);
         }
-        let keys = Keys::random(pending.demo).map_err(|error| refusal(&error.into()))?;
-        self.slots.add(&pending.root.wrapping, &keys).map_err(|error| refusal(&error))?;
-        self.open(keys)
+        if let Some(wait) = self.made.wait(now) {
+            let minutes = wait.as_secs() / 60 + 1;
+            return Err(Refusal::new(
+                Code::Throttled,
+                format!("five new spaces were made within an hour, which is the most; nothing was made, wait {minutes} minutes"),
+            ));
+        }
+        let mut keys = Keys::random(pending.demo).map_err(|error| refusal(&error.into()))?;
+        let place = self.slots.add(&pending.root.wrapping, &keys).map_err(|error| refusal(&error))?;
+        self.made.made(now);
+        keys.picture = Some(pending.root.picture);
+        self.open(Found { place, keys })
     }
 }
 
@@ -393,7 +434,7 @@ impl Handler<ReleaseKey> for Keeper {
 fn refusal(error: &SlotsError) -> Refusal {
     let code = match error {
         SlotsError::Full => Code::SlotsFull,
-        SlotsError::Damaged(_) => Code::SlotsDamaged,
+        SlotsError::Damaged(_) | SlotsError::NotKept => Code::SlotsDamaged,
         SlotsError::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => Code::DiskFull,
         SlotsError::Io(_) => Code::ArchiveUnavailable,
     };

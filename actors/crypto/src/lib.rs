@@ -9,14 +9,17 @@
 //! nothing about a user is written, logged or answered before his pair has opened a space. A crash means locked.
 
 mod audit;
+mod calibrate;
 mod credential;
 mod derive;
 mod keeper;
+mod kit;
 mod leases;
 mod locked;
 mod membership;
 mod pending;
 mod person;
+mod picture;
 mod quota;
 mod reading;
 mod scratch;
@@ -29,7 +32,8 @@ mod throttle;
 use std::{fs::File, future::Future, os::fd::OwnedFd};
 
 use actix::{Actor as _, SyncArbiter};
-use ipc::{Client, Code, Refusal, endpoint::Events, role::source};
+use derive::Cost;
+use ipc::{Client, Code, Refusal, endpoint::Events, messages::start::KeyCost, role::source};
 use slots::Slots;
 
 // What holds a key here can be neither printed nor copied, and whoever makes it so meets the compiler.
@@ -58,20 +62,32 @@ ipc::never_printed!(
 pub struct Prepared {
     slots: File,
     audit: File,
+    cost: KeyCost,
+    /// Of the machine, in bytes. Asked before the lockdown, after which it is not answered.
+    memory: u64,
 }
 
 /// Takes the file of wrapped keys and the audit log, which must be the two descriptors that were handed over, in this order.
-pub fn prepare(handed: Vec<OwnedFd>) -> Result<Prepared, Refusal> {
+/// If the first is empty, derivations of this installation will cost as much as `cost` says.
+pub fn prepare(handed: Vec<OwnedFd>, cost: KeyCost) -> Result<Prepared, Refusal> {
     let mut files = handed.into_iter().map(File::from);
     let (Some(slots), Some(audit)) = (files.next(), files.next()) else {
         return Err(Refusal::internal("hand the key process its files"));
     };
-    Ok(Prepared { slots, audit })
+    let system = rustix::system::sysinfo();
+    // Its fields are as wide as the machine's numbers.
+    #[allow(clippy::useless_conversion, reason = "on machines of 64 bits it changes nothing")]
+    let memory = u64::from(system.totalram).saturating_mul(u64::from(system.mem_unit.max(1)));
+    Ok(Prepared { slots, audit, cost, memory })
 }
 
 /// Starts the key process: locked, with nothing open.
 pub fn start(prepared: Prepared, client: Client<source::Crypto>, events: Events) -> Result<impl Future<Output = ()>, Refusal> {
-    let slots = Slots::open(prepared.slots).map_err(|error| Refusal::new(Code::SlotsDamaged, error.to_string()))?;
+    let cost = || match prepared.cost {
+        KeyCost::Calibrated => calibrate::calibrate(prepared.memory),
+        KeyCost::Floor => Ok(Cost::FLOOR),
+    };
+    let slots = Slots::open(prepared.slots, cost).map_err(|error| Refusal::new(Code::SlotsDamaged, error.to_string()))?;
     // One thread: one derivation at a time, whoever asks.
     let deriver = SyncArbiter::start(1, || derive::Deriver);
     let keeper = keeper::Keeper::new(slots, audit::Audit::open(prepared.audit)).start();

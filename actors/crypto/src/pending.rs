@@ -71,7 +71,7 @@ mod tests {
             by: Instance(by),
             digest_key: Zeroizing::new([0; 32]),
             digest: blake3::hash(&by.to_le_bytes()),
-            root: Root { wrapping: Zeroizing::new([0; 32]) },
+            root: Root { wrapping: Zeroizing::new([0; 32]), picture: crate::picture::Picture::of(&[]) },
             demo: false,
             at,
         }

@@ -1,5 +1,7 @@
 //! The verbs as calls: who asked, what for, and what it takes to answer.
 
+mod changes;
+
 use std::{cell::RefCell, rc::Rc, time::Instant};
 
 use actix::{Addr, MailboxError};
@@ -10,28 +12,34 @@ use ipc::{
     messages::{
         common::Done,
         crypto::{
-            AuditHead, Deploy, IssueMembership, KeepKey, KeyStatus, Lease, Lend, LendKept, Lock, NoteForbidden, ReadAudit,
-            ReleaseApiKey, ReleaseCacheKey, ReleaseStoreKey, Request, ShowIdentity, SignCredential, SignEvents, Signatures,
-            Unlock, UnlockAnew, Unlocked,
+            AuditHead, ChangePassword, Deploy, ForgetRemembered, IssueMembership, KeepKey, KeyStatus, Lease, Lend, LendKept, Lock,
+            MakeKit, NoteForbidden, ReadAudit, Recover, ReleaseApiKey, ReleaseCacheKey, ReleaseStoreKey, Remember, Request,
+            ShowCost, ShowIdentity, ShowPicture, SignCredential, SignEvents, Signatures, Unlock, UnlockAnew, UnlockRemembered,
+            Unlocked,
         },
         supervisor::{Closed, Opened},
     },
     role::source,
+    secret::Secret,
     service::Method,
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::{
     audit::Act,
-    derive::{Derive, Deriver},
+    derive::{Derive, Deriver, Root},
     keeper::{
-        Confirm, Flush, Forget, Keep, Keeper, LendKey, LendSealed, Look, MayTry, Note, Opening, Pair, Release, ReleaseCache,
-        ReleaseKey, Sign, SignFor, Try, TryAnew, Who,
+        self, Confirm, Flush, Forget, ForgetPlace, Keep, Keeper, LendKey, LendSealed, Look, MayTry, Note, Opening, Pair, Release,
+        ReleaseCache, ReleaseKey, ShowWords, Sign, SignFor, Try, TryAnew, Who,
     },
     membership::Issue,
     quota::Quotas,
     reading,
 };
+
+/// Derivations that are on their way or wait. One is made at a time, so the last of them waits for the better part of a
+/// minute; more are not people.
+const QUEUE: usize = 32;
 
 /// What an answer is made with.
 #[derive(Clone)]
@@ -43,6 +51,11 @@ pub(crate) struct Service {
     /// between another's keys and its archive, it would forget keys that are in use.
     turn: Rc<Mutex<()>>,
     quotas: Rc<RefCell<Quotas>>,
+    /// Room for those who wait for a derivation.
+    queue: Rc<Semaphore>,
+    /// Held while one is made: whether the next may be tried is asked when it is its turn, so that a crowd of guesses waits
+    /// like a row of them.
+    deriving: Rc<Mutex<()>>,
 }
 
 /// Answers until the supervisor has gone or wants no more; then writes what is summed for the audit log.
@@ -72,7 +85,8 @@ const NOTHING: [u8; 32] = [0; 32];
 
 impl Service {
     pub(crate) fn new(client: Client<source::Crypto>, deriver: Addr<Deriver>, keeper: Addr<Keeper>) -> Service {
-        Service { client, deriver, keeper, turn: Rc::new(Mutex::new(())), quotas: Rc::default() }
+        let (turn, deriving, quotas) = (Rc::default(), Rc::default(), Rc::default());
+        Service { client, deriver, keeper, turn, quotas, queue: Rc::new(Semaphore::new(QUEUE)), deriving }
     }
 
     async fn answer(&self, incoming: Incoming) {
@@ -101,6 +115,44 @@ impl Service {
                 let reply: Reply<UnlockAnew> = incoming.reply();
                 let result = self.unlock_anew(unlock, &reply).await;
                 reply.finish(result);
+            }
+            Ok(Request::ChangePassword(change)) => {
+                let reply: Reply<ChangePassword> = incoming.reply();
+                let result = self.change_password(change, &reply).await;
+                self.finish_change(reply, result).await;
+            }
+            Ok(Request::MakeKit(make)) => {
+                let reply: Reply<MakeKit> = incoming.reply();
+                let result = self.make_kit(make, &reply).await;
+                self.finish_change(reply, result).await;
+            }
+            Ok(Request::Recover(recover)) => {
+                let reply: Reply<Recover> = incoming.reply();
+                let result = self.recover(recover, &reply).await;
+                reply.finish(result);
+            }
+            Ok(Request::Remember(remember)) => {
+                let reply: Reply<Remember> = incoming.reply();
+                let result = self.remember(remember, &reply).await;
+                self.finish_change(reply, result).await;
+            }
+            Ok(Request::UnlockRemembered(unlock)) => {
+                let reply: Reply<UnlockRemembered> = incoming.reply();
+                let result = self.unlock_remembered(unlock, &reply).await;
+                reply.finish(result);
+            }
+            Ok(Request::ForgetRemembered(_)) => {
+                let reply: Reply<ForgetRemembered> = incoming.reply();
+                let result = self.keeper.send(ForgetPlace).await.map_err(gone).flatten();
+                self.finish(reply, NOTHING, result).await;
+            }
+            Ok(Request::ShowPicture(_)) => {
+                let reply: Reply<ShowPicture> = incoming.reply();
+                reply.finish(self.keeper.send(ShowWords).await.map_err(gone).flatten());
+            }
+            Ok(Request::ShowCost(_)) => {
+                let reply: Reply<ShowCost> = incoming.reply();
+                reply.finish(self.keeper.send(keeper::ShowCost).await.map_err(gone));
             }
             Ok(Request::Lock(_)) => {
                 let reply: Reply<Lock> = incoming.reply();
@@ -191,6 +243,14 @@ impl Service {
         }
     }
 
+    /// Ends a call that changes how a space opens. What was done is recorded already, in the log of that space.
+    async fn finish_change<M: Method>(&self, reply: Reply<M>, result: Result<M::Answer, Refusal>) {
+        match result {
+            Ok(answer) => reply.finish(Ok(answer)),
+            Err(refusal) => self.finish(reply, NOTHING, Err(refusal)).await,
+        }
+    }
+
     /// Records a call and ends it. What must be recorded and cannot be is refused, whatever the result was.
     async fn finish<M: Method>(&self, reply: Reply<M>, objects: [u8; 32], result: Result<M::Answer, Refusal>) {
         let refused = result.as_ref().err().map(|refusal| refusal.code);
@@ -201,21 +261,26 @@ impl Service {
 
     async fn unlock(&self, unlock: Unlock, reply: &Reply<Unlock>) -> Result<Unlocked, Refusal> {
         let pair = Pair::new(reply.source().1, unlock.user.expose(), unlock.password.expose())?;
-        let (salt, cost) = self.keeper.send(MayTry).await.map_err(gone)??;
-        let derive = Derive { user: unlock.user, password: unlock.password, salt, cost };
-        let root = self.deriver.send(derive).await.map_err(gone)??;
+        let root = self.derive(unlock.user, unlock.password).await?;
         let _turn = self.turn.lock().await;
         let opening = self.keeper.send(Try { pair, root }).await.map_err(gone)??;
         self.opened(opening, reply).await
     }
 
     async fn unlock_anew(&self, unlock: UnlockAnew, reply: &Reply<UnlockAnew>) -> Result<Unlocked, Refusal> {
-        let (salt, cost) = self.keeper.send(MayTry).await.map_err(gone)??;
-        let derive = Derive { user: unlock.user, password: unlock.password, salt, cost };
-        let root = self.deriver.send(derive).await.map_err(gone)??;
+        let root = self.derive(unlock.user, unlock.password).await?;
         let _turn = self.turn.lock().await;
         let opening = self.keeper.send(TryAnew { root }).await.map_err(gone)??;
         self.opened(opening, reply).await
+    }
+
+    /// What a pair derives to, when it is its turn; nothing where too many wait, or too many were wrong.
+    async fn derive(&self, user: Secret, password: Secret) -> Result<Root, Refusal> {
+        let busy = |_| Refusal::new(Code::Busy, "too many sign in at once; try again in a moment");
+        let _room = self.queue.try_acquire().map_err(busy)?;
+        let _one = self.deriving.lock().await;
+        let (salt, cost) = self.keeper.send(MayTry).await.map_err(gone)??;
+        self.deriver.send(Derive { user, password, salt, cost }).await.map_err(gone)?
     }
 
     async fn deploy(&self, deploy: Deploy, reply: &Reply<Deploy>) -> Result<Unlocked, Refusal> {

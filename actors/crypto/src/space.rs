@@ -9,7 +9,7 @@ use ipc::{
 };
 use zeroize::Zeroizing;
 
-use crate::{credential, derive::expand, membership::Renewals, person::Person, slots::Keys};
+use crate::{credential, derive::expand, membership::Renewals, person::Person, picture::Picture, slots::Keys};
 
 /// A space that is open. Dropping it forgets its keys.
 pub(crate) struct Space {
@@ -67,6 +67,16 @@ impl Space {
     /// Whether it is the space of these keys.
     pub(crate) fn is(&self, keys: &Keys) -> bool {
         self.keys.space == keys.space
+    }
+
+    /// The words of its pair, where they are known.
+    pub(crate) fn picture(&self) -> Option<&Picture> {
+        self.keys.picture.as_ref()
+    }
+
+    /// Its pair is another now.
+    pub(crate) fn set_picture(&mut self, picture: Picture) {
+        self.keys.picture = Some(picture);
     }
 
     /// The name of its directory: made from the master key, so that it tells nothing and needs not be kept.

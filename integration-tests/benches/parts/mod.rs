@@ -12,6 +12,7 @@ mod others;
 mod peers;
 mod python;
 mod restart;
+mod sign_in;
 mod spawn;
 mod streams;
 mod sync;
@@ -43,4 +44,5 @@ pub const ALL: &[(&str, fn())] = &[
     ("keys: signing", archive::signing),
     ("keys: credentials", archive::credentials),
     ("sync", sync::measure),
+    ("sign-in", sign_in::measure),
 ];

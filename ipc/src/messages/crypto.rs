@@ -7,6 +7,10 @@ use super::common::Done;
 pub use super::{
     audit::*,
     credentials::{CredentialSignature, SignCredential, ToSign},
+    entries::{
+        ChangePassword, DerivationCost, ForgetRemembered, Kit, MakeKit, Picture, Recover, Remember, Remembered, ShowCost,
+        ShowPicture, UnlockRemembered,
+    },
     membership::*,
     secrets::*,
 };
@@ -25,6 +29,11 @@ crate::service! {
         9 ReleaseCacheKey -> CacheKey (sensitive);
         10 ShowIdentity -> Identity;
         20 UnlockAnew -> Unlocked (sensitive);
+        21 ChangePassword -> Done (sensitive);
+        22 MakeKit -> Kit (sensitive);
+        23 Recover -> Unlocked (sensitive);
+        24 ShowPicture -> Picture (sensitive);
+        25 ShowCost -> DerivationCost;
         30 AuditHead -> AuditEnd;
         31 ReadAudit -> AuditRead, down AuditPage;
         32 KeepKey -> SealedKey (sensitive);
@@ -32,6 +41,9 @@ crate::service! {
         34 NoteForbidden -> Done;
         40 SignCredential -> CredentialSignature;
         50 IssueMembership -> MembershipIssued;
+        60 Remember -> Remembered (sensitive);
+        61 UnlockRemembered -> Unlocked (sensitive);
+        62 ForgetRemembered -> Done;
     }
 }
 

@@ -13,6 +13,7 @@ pub mod common;
 pub mod courier;
 pub mod credentials;
 pub mod crypto;
+pub mod entries;
 pub mod gate;
 pub mod inspect;
 pub mod instance;

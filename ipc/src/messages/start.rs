@@ -104,7 +104,10 @@ pub enum Work {
         first: bool,
     },
     /// Keep the keys. The slots file and the audit file come as descriptors with this message.
-    Crypto,
+    Crypto {
+        /// What a derivation is to cost, if the slots file is empty.
+        cost: KeyCost,
+    },
     /// Speak to models over these ports besides 443 and 53.
     Llm {
         /// TCP ports the person configured.
@@ -135,6 +138,37 @@ pub enum Work {
         /// Which kinds of events come by themselves and how: a table as `actors/replica/src/chum/rules.rs` reads it.
         rules: String,
     },
+}
+
+/// What a derivation of keys from a password costs in a new installation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub enum KeyCost {
+    /// As much as a person waits for on this machine: 0.7 to 1 s.
+    #[default]
+    Calibrated,
+    /// The least that RFC 9106 recommends where memory is short, on any machine: 64 MiB, 3 passes, 4 lanes.
+    Floor,
+}
+
+impl std::str::FromStr for KeyCost {
+    type Err = &'static str;
+
+    fn from_str(name: &str) -> Result<KeyCost, &'static str> {
+        match name {
+            "calibrated" => Ok(KeyCost::Calibrated),
+            "floor" => Ok(KeyCost::Floor),
+            _ => Err("it is `calibrated` or `floor`"),
+        }
+    }
+}
+
+impl std::fmt::Display for KeyCost {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            KeyCost::Calibrated => "calibrated",
+            KeyCost::Floor => "floor",
+        })
+    }
 }
 
 /// How much the window's cache may hold and for how long.

@@ -25,6 +25,14 @@ policy! {
     Cli     -> crypto::Unlock:                  16 * KIB,             1,       2,      60,  NONE;
     Cli     -> crypto::Deploy:                  16 * KIB,             1,       2,      60,  NONE;
     Cli     -> crypto::UnlockAnew:              16 * KIB,             1,       2,      60,  NONE;
+    Cli     -> crypto::ChangePassword:          16 * KIB,             1,       2,      60,  NONE;
+    Cli     -> crypto::MakeKit:                 16 * KIB,             1,       2,      60,  NONE;
+    Cli     -> crypto::Recover:                 16 * KIB,             1,       2,      60,  NONE;
+    Cli     -> crypto::Remember:                16 * KIB,             1,       2,      60,  NONE;
+    Cli     -> crypto::UnlockRemembered:        KIB,                  1,       2,      60,  NONE;
+    Cli     -> crypto::ForgetRemembered:        KIB,                  1,       2,      15,  NONE;
+    Cli     -> crypto::ShowPicture:             KIB,                  2,      50,       5,  NONE;
+    Cli     -> crypto::ShowCost:                KIB,                  2,      50,       5,  NONE;
     Cli     -> crypto::Lock:                    KIB,                  1,       5,      15,  NONE;
     Cli     -> crypto::KeyStatus:               KIB,                  2,      50,       5,  NONE;
     Cli     -> crypto::ShowIdentity:            KIB,                  2,      50,       5,  NONE;

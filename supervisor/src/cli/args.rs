@@ -2,6 +2,7 @@
 
 pub mod credential;
 mod keep;
+mod keys;
 mod members;
 mod place;
 mod rules;
@@ -12,8 +13,9 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use credential::SuiteName;
-use ipc::messages::start::CacheProfile;
+use ipc::messages::start::{CacheProfile, KeyCost};
 pub use keep::{Backup, BackupAction, EraseArgs, ExportArgs, Restore, VerifyArgs};
+pub use keys::{PasswordArgs, RecoveryAction, RecoveryArgs};
 pub use members::{
     Access, AccessAction, AccessArgs, GroupAction, GroupArgs, IssueArgs, MayArg, MemberAction, MemberArgs, RoleArg, Wanted,
 };
@@ -63,6 +65,11 @@ pub struct Common {
     /// kind, as in `file on-demand` and `file-removed on-demand`; what has no line comes by itself
     #[arg(long, global = true, value_name = "FILE", env = "LAMOS_INSTANCE_RULES", value_parser = rules::parser())]
     pub instance_rules: Option<InstanceRules>,
+
+    /// What making a key from a password costs, if this place is new: `calibrated` (0.7 to 1 s on this machine) or `floor`, the
+    /// least of RFC 9106 (64 MiB, 3 passes), for machines on which many sign in all the time, as those that run tests
+    #[arg(long, global = true, hide = true, value_name = "COST", default_value_t)]
+    pub key_cost: KeyCost,
 
     /// Sign in under this name; without it the public demo space is used
     #[arg(long, short, global = true, value_name = "NAME", env = "LAMOS_USER")]
@@ -154,6 +161,12 @@ pub enum Command {
     Serve(ServeArgs),
     /// Forget the keys of the open space and end what works on it
     Lock,
+    /// Change the password of your space, or your name; the one so far is asked for, then the new one, twice
+    Password(PasswordArgs),
+    /// Make a recovery kit, 24 words that open your space when the password is lost, or use one
+    Recovery(RecoveryArgs),
+    /// Show the words by which you know your space, and the public keys by which others know you
+    Whoami,
     /// List what was done with the keys of the open space, the newest first, and see whether that log is whole
     Audit(AuditArgs),
     /// Keep the keys of providers, sealed, so that they need not be in the environment

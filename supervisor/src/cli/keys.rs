@@ -15,7 +15,7 @@ use super::{
     args::Common,
     models,
     session::Session,
-    sign_in::{self, sign_in},
+    entries, sign_in::{self, sign_in},
     words::{self, Failure, Outcome, line, moment, table, tell},
 };
 use crate::exit;
@@ -91,7 +91,7 @@ async fn add(session: &Session, provider: String, base_url: Option<String>, key_
         let sentence = format!("{} is not the address of a server; it is written https://host/v1", line(&base_url));
         return Err(Failure::new(exit::USAGE, sentence));
     }
-    let key = sign_in::secret_line(key_fd, "--key-fd", "Key: ")?;
+    let key = entries::secret_line(key_fd, "--key-fd", "Key: ")?;
     let key = Secret::new(key.trim().as_bytes().to_vec());
     let sealed = KeepKey { provider: provider.clone(), base_url: base_url.clone(), key };
     let SealedKey { sealed } = session.client.call(&sealed).await?;

@@ -13,6 +13,7 @@ mod backup;
 mod backup_place;
 mod credential;
 mod doctor;
+mod entries;
 mod erase;
 mod export;
 mod flight;
@@ -25,11 +26,13 @@ mod member;
 mod memory;
 mod models;
 mod objects;
+mod password;
 mod place;
 mod policy;
 mod prove;
 mod ps;
 mod put_back;
+mod recovery;
 mod reset;
 mod restore;
 mod search;
@@ -37,6 +40,7 @@ mod session;
 mod sign_in;
 mod skills;
 mod stats;
+mod strength;
 mod tail;
 mod turn;
 mod vc_api;
@@ -75,8 +79,8 @@ pub fn run() -> ExitCode {
     let as_json = lamos.common.json;
     // Before anything here opens a descriptor: one that was not inherited would be found to be another thing later.
     let key_fd = if let Command::Keys(keys) = &lamos.command { keys.key_fd() } else { None };
-    let checked = sign_in::check_descriptor(lamos.common.password_fd, "--password-fd");
-    if let Err(failure) = checked.and_then(|()| sign_in::check_descriptor(key_fd, "--key-fd")) {
+    let checked = entries::check_descriptor(lamos.common.password_fd, "--password-fd");
+    if let Err(failure) = checked.and_then(|()| entries::check_descriptor(key_fd, "--key-fd")) {
         complain(&failure, as_json);
         return ExitCode::from(failure.exit);
     }
@@ -155,6 +159,9 @@ async fn with_session(session: &Session, common: &Common, command: Command) -> O
         Command::Access(args) => access::access(session, common, args).await,
         Command::Group(args) => group::group(session, common, args).await,
         Command::Lock => lock(session).await,
+        Command::Password(args) => password::password(session, common, args).await,
+        Command::Recovery(args) => recovery::recovery(session, common, args).await,
+        Command::Whoami => password::whoami(session, common).await,
         Command::Serve(args) => serve(session, common, &args).await,
         _ => Err(Failure::new(exit::OURS, "failed to find the command")),
     }

@@ -1,7 +1,7 @@
 //! `restore`: a backup and a password make everything anew, in an empty place.
 //!
 //! The keys are put there first, then the space is opened as another device: the one that made the backup may still be in
-//! use, and two devices with one key would contradict each other. What cannot be read of the backup is named, and all else
+//! use, and two devices with one key would contradict each other. It opens with the password or with a recovery kit. What cannot be read of the backup is named, and all else
 //! is put back. Cut off, it goes on when it is done again.
 
 use std::{
@@ -19,16 +19,17 @@ use ipc::{
         crypto::{KeyState, KeyStatus, Lock, Unlock, UnlockAnew},
         storage::{OpenPoint, PackName, PointFor, PointOpened, TakeHow, TakePack, TookPack},
     },
-    secret::Secret,
 };
+use zeroize::Zeroizing;
 
 use super::{
     args::{Common, Restore},
     backup_place::{self, BackupPlace, KEYS, Lying, hex},
+    entries::{Entries, secret},
     place::Named,
     put_back::put_back,
+    recovery::recover,
     session::{Serves, Session, places},
-    sign_in::entered,
     words::{Failure, Outcome, tell},
 };
 use crate::{exit, places::Places};
@@ -49,13 +50,29 @@ pub(super) const CUT_OFF: &str =
 
 /// `lamos restore`.
 pub async fn restore(common: &Common, args: Restore) -> Outcome {
-    let (user, password) = entered(common)?;
+    let user = common.user.clone().ok_or_else(|| Failure::new(exit::USAGE, "--user NAME says whose space it is"))?;
+    let way = Way::entered(common, args.recovery)?;
     let named = Named::read(&args.folder)?;
     fetch_keys(common, &named, args.keys.as_deref()).await?;
     let session = Session::open(common, Serves::No).await?;
-    let result = with_session(&session, common, &named, (&user, &password), args.other_history).await;
+    let result = with_session(&session, common, &named, (&user, way), args.other_history).await;
     session.close().await;
     result
+}
+
+/// What opens the space that is put back.
+enum Way {
+    /// This password.
+    Password(Zeroizing<String>),
+    /// A recovery kit, and a new password, which are entered when it is tried.
+    Recovery(Entries),
+}
+
+impl Way {
+    fn entered(common: &Common, recovery: bool) -> Result<Way, Failure> {
+        let mut entries = Entries::new(common.password_fd)?;
+        if recovery { Ok(Way::Recovery(entries)) } else { Ok(Way::Password(entries.next("Password: ")?)) }
+    }
 }
 
 /// Brings the file of keys, which must be there before anything of this place starts: what lies outside is fetched by
@@ -96,32 +113,40 @@ async fn with_session(
     session: &Session,
     common: &Common,
     named: &Named,
-    (user, password): (&str, &str),
+    (user, way): (&str, Way),
     other_history: bool,
 ) -> Outcome {
-    let secret = |text: &str| Secret::new(text.as_bytes().to_vec());
     if matches!(session.client.call(&KeyStatus).await?, KeyState::Open { .. }) {
         return Err(Failure::new(exit::ELSEWHERE, "a space is open here; close it with `lamos lock` first"));
     }
-    match session.client.call(&Unlock { user: secret(user), password: secret(password) }).await {
-        Ok(_) => {}
-        Err(refusal) if refusal.code == Code::NewSpace => {
-            return Err(Failure::new(
-                8,
-                "this name and password open none of the spaces whose keys are here; nothing was put back. If this place is not \
-                 empty, name an empty one with --data-dir",
-            ));
+    let password = match way {
+        Way::Password(password) => {
+            open_there(session, user, &password).await?;
+            password
         }
-        Err(refusal) => return Err(refusal.into()),
-    }
+        Way::Recovery(mut entries) => recover(session, user, &mut entries).await?,
+    };
     // Refused here if something is kept already; then nothing has changed.
     open_point(session, PointFor::Restoring, &[]).await?;
     let Done = session.client.call(&Lock).await?;
-    session.client.call(&UnlockAnew { user: secret(user), password: secret(password) }).await?;
+    session.client.call(&UnlockAnew { user: secret(user), password: secret(&password) }).await?;
     // Only now: locking forgets every secret that was lent.
     let place = BackupPlace::open(session, named, false).await?;
     let backups = backup_place::sort(&place.list().await?);
     put_back(session, common, &place, &backups, other_history).await
+}
+
+/// Opens a space that is there.
+async fn open_there(session: &Session, user: &str, password: &str) -> Outcome {
+    match session.client.call(&Unlock { user: secret(user), password: secret(password) }).await {
+        Ok(_) => Ok(()),
+        Err(refusal) if refusal.code == Code::NewSpace => Err(Failure::new(
+            8,
+            "this name and password open none of the spaces whose keys are here; nothing was put back. If this place is not \
+             empty, name an empty one with --data-dir",
+        )),
+        Err(refusal) => Err(refusal.into()),
+    }
 }
 
 /// Puts the file of keys into an empty place. Where there is one already, its spaces are looked at later.

@@ -209,6 +209,7 @@ fn start(common: &Common, serves: Serves) -> Result<Option<(UnixStream, Child)>,
         .envs(std::env::vars_os().filter(|(name, _)| PASSED.iter().any(|passed| name == passed)))
         .env(supervise::LOG_LEVEL, common.log.to_string())
         .env(supervise::CACHE_PROFILE, common.instance_profile.to_string())
+        .env(supervise::KEY_COST, common.key_cost.to_string())
         .env(supervise::CACHE_RULES, common.instance_rules.as_ref().map_or("", |rules| &rules.0))
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(Stdio::null())

@@ -1,6 +1,9 @@
 //! `stats`: how much is kept, counted, and the room it takes.
 
-use ipc::messages::storage::{KindMeasured, Measure, Measured, Statistics};
+use ipc::messages::{
+    crypto::{DerivationCost, ShowCost},
+    storage::{KindMeasured, Measure, Measured, Statistics},
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -16,9 +19,11 @@ pub async fn stats(session: &Session, common: &Common) -> Outcome {
     sign_in(session, common).await?;
     let measured = session.client.call(&Measure).await?;
     let restoring = session.client.call(&Statistics).await?.restoring;
+    let DerivationCost { memory, passes, lanes } = session.client.call(&ShowCost).await?;
     if common.json {
         let mut all = measured_json(&measured);
         all["restoring"] = json!(restoring);
+        all["key_cost"] = json!({ "memory_kib": memory, "passes": passes, "lanes": lanes });
         return Ok(words::json(&all)?);
     }
     if restoring {
@@ -36,6 +41,7 @@ pub async fn stats(session: &Session, common: &Common) -> Outcome {
         row("database", format!("{}, of it {} in use", words::bytes(measured.database), words::bytes(measured.used))),
         row("may grow to", words::bytes(measured.reserved)),
         row("this space", words::bytes(measured.directory)),
+        row("signing in", format!("Argon2id, {}, {passes} passes, {lanes} lanes", words::bytes(u64::from(memory) << 10))),
         row("disk", format!("{} free of {}", words::bytes(measured.disk_free), words::bytes(measured.disk))),
     ];
     words::answer(&table(&whole))?;

@@ -23,7 +23,7 @@ use ipc::{
     link,
     messages::{
         common::Done,
-        start::{CacheProfile, Hello, LogLevel, Start, Work},
+        start::{CacheProfile, Hello, KeyCost, LogLevel, Start, Work},
         supervisor::Closed,
     },
     refusal::{Death, Ends},
@@ -489,6 +489,13 @@ impl Tree {
     }
 }
 
+impl Tree {
+    /// What a derivation is to cost, if this installation is new.
+    pub fn keys_cost(&self, cost: KeyCost) {
+        self.lock().cost = cost;
+    }
+}
+
 impl super::Everything {
     /// The directory of the window's cache of the open space.
     fn cache(&self) -> Option<std::path::PathBuf> {
@@ -498,7 +505,7 @@ impl super::Everything {
     /// What a permanent role works on now; `None` for the others, and for those of a space while none is open.
     pub(super) fn work(&self, role: Role) -> Option<Work> {
         match role {
-            Role::Crypto => Some(Work::Crypto),
+            Role::Crypto => Some(Work::Crypto { cost: self.cost }),
             Role::Llm => Some(Work::Llm { ports: self.ports_of(role) }),
             Role::Courier => Some(Work::Courier { ports: self.ports_of(role) }),
             Role::Storage => {

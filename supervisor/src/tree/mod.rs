@@ -43,7 +43,7 @@ use ipc::{
     id::{CallId, ConversationId, Generation, Instance},
     limits::{MAX_QUEUED, MAX_UNREAD},
     link::{Inbox, LinkError, Outbox},
-    messages::start::{CacheProfile, Hello, LogLevel, Outcome},
+    messages::start::{CacheProfile, Hello, KeyCost, LogLevel, Outcome},
     policy::TABLE,
 };
 use log::Log;
@@ -128,6 +128,7 @@ pub(crate) struct Everything {
     ports: BTreeMap<Role, BTreeSet<u16>>,
     /// How much the window's cache may hold.
     profile: CacheProfile,
+    cost: KeyCost,
     /// Which kinds of events it has by itself, as the command line has read it.
     rules: String,
     conversations: HashMap<ConversationId, service::Conversation>,
@@ -204,6 +205,7 @@ impl Tree {
                 space: None,
                 ports: BTreeMap::new(),
                 profile: CacheProfile::default(),
+                cost: KeyCost::default(),
                 rules: String::new(),
                 conversations: HashMap::new(),
                 engaging: HashMap::new(),

@@ -66,6 +66,10 @@ pub struct Restore {
     /// The folder of the backup, or the file that describes its place
     pub folder: PathBuf,
 
+    /// Open it with the 24 words of its recovery kit, and give it the name of --user and a new password
+    #[arg(long)]
+    pub recovery: bool,
+
     /// Take this copy of the keys, where there are those of several installations
     #[arg(long, value_name = "NAME")]
     pub keys: Option<String>,
