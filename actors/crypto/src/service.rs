@@ -12,8 +12,8 @@ use ipc::{
     messages::{
         common::Done,
         crypto::{
-            AuditHead, ChangePassword, Deploy, ForgetRemembered, IssueMembership, KeepKey, KeyStatus, Lease, Lend, LendKept, Lock,
-            MakeKit, NoteForbidden, ReadAudit, Recover, ReleaseApiKey, ReleaseCacheKey, ReleaseStoreKey, Remember, Request,
+            AuditHead, ChangePassword, Deploy, ForgetRemembered, IssueMembership, KeepKey, KeyStatus, Lease, Lend, LendKept,
+            Lock, MakeKit, NoteForbidden, ReadAudit, Recover, ReleaseApiKey, ReleaseCacheKey, ReleaseStoreKey, Remember, Request,
             ShowCost, ShowIdentity, ShowPicture, SignCredential, SignEvents, Signatures, Unlock, UnlockAnew, UnlockRemembered,
             Unlocked,
         },

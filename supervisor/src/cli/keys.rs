@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 
 use super::{
     args::Common,
-    models,
+    entries, models,
     session::Session,
-    entries, sign_in::{self, sign_in},
+    sign_in::{self, sign_in},
     words::{self, Failure, Outcome, line, moment, table, tell},
 };
 use crate::exit;
