@@ -146,8 +146,9 @@ fn known(word: &str) -> Result<&'static str, Vec<&'static str>> {
     if let Some(index) = list.find_word(&word) {
         return Ok(list.word_list()[usize::from(index)]);
     }
+    let mut fitting = list.words_by_prefix_iter(&word);
     if word.chars().count() >= ENOUGH
-        && let [only] = list.words_by_prefix(&word)
+        && let (Some(only), None) = (fitting.next(), fitting.next())
     {
         return Ok(only);
     }

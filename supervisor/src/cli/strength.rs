@@ -33,9 +33,14 @@ fn count(number: f64) -> String {
     if number >= 1e18 {
         return format!("10^{:.0}", number.log10());
     }
-    let (unit, name) = NAMES.iter().rev().find(|(unit, _)| number >= *unit * 10.0).copied().unwrap_or((1.0, ""));
-    let scale = 10_f64.powf((number / unit).log10().floor() - 1.0).max(1.0);
-    format!("{:.0}{name}", (number / unit / scale).round() * scale)
+    // Whole numbers as long as they are short.
+    let fits = |unit: f64| number >= if unit > 1e3 { 0.95 * unit } else { 10.0 * unit };
+    let (unit, name) = NAMES.iter().rev().find(|(unit, _)| fits(*unit)).copied().unwrap_or((1.0, ""));
+    let value = number / unit;
+    let scale = 10_f64.powf(value.log10().floor() - 1.0);
+    let rounded = (value / scale).round() * scale;
+    let digits = usize::from(rounded < 9.95 && (rounded - rounded.round()).abs() > 0.01);
+    format!("{rounded:.digits$}{name}")
 }
 
 fn time(seconds: f64) -> String {
@@ -87,8 +92,8 @@ mod tests {
 
     #[test]
     fn numbers_are_as_people_say_them() {
-        let said = [1.0, 12.0, 1667.0, 12_345.0, 123_456.0, 12_345_678.0, 3e15, 4e20].map(count);
-        assert_eq!(said, ["1", "12", "1700", "12 thousand", "120 thousand", "12 million", "3000 trillion", "10^21"]);
+        let said = [1.0, 12.0, 1667.0, 12_345.0, 123_456.0, 999_999.0, 1.52e6, 12_345_678.0, 3e15, 4e20].map(count);
+        assert_eq!(said, ["1", "12", "1700", "12 thousand", "120 thousand", "1 million", "1.5 million", "12 million", "3 quadrillion", "10^21"]);
         let said = [0.5, 30.0, 600.0, 1e5, 1e9, 1e30].map(time);
         let expected = [
             "it is found at once.",
