@@ -93,7 +93,21 @@ mod tests {
     #[test]
     fn numbers_are_as_people_say_them() {
         let said = [1.0, 12.0, 1667.0, 12_345.0, 123_456.0, 999_999.0, 1.52e6, 12_345_678.0, 3e15, 4e20].map(count);
-        assert_eq!(said, ["1", "12", "1700", "12 thousand", "120 thousand", "1 million", "1.5 million", "12 million", "3 quadrillion", "10^21"]);
+        assert_eq!(
+            said,
+            [
+                "1",
+                "12",
+                "1700",
+                "12 thousand",
+                "120 thousand",
+                "1 million",
+                "1.5 million",
+                "12 million",
+                "3 quadrillion",
+                "10^21"
+            ]
+        );
         let said = [0.5, 30.0, 600.0, 1e5, 1e9, 1e30].map(time);
         let expected = [
             "it is found at once.",
