@@ -93,7 +93,7 @@ const NOT: &[u16] = &[
     verbs::ShowCost::NUMBER,
 ];
 
-/// Verbs that open a space.
+/// Verbs that open a space: their records tell of the misses before.
 const OPENS: &[u16] = &[
     verbs::Unlock::NUMBER,
     verbs::Deploy::NUMBER,
@@ -102,13 +102,9 @@ const OPENS: &[u16] = &[
     verbs::Recover::NUMBER,
 ];
 
-/// Verbs that are answered though they cannot be recorded.
+/// Verbs that are answered though they cannot be recorded, besides those that open: what the archive needs to close properly,
+/// and what is done already and would only be told wrongly.
 const NEEDED: &[u16] = &[
-    verbs::Unlock::NUMBER,
-    verbs::Deploy::NUMBER,
-    verbs::UnlockAnew::NUMBER,
-    verbs::UnlockRemembered::NUMBER,
-    verbs::Recover::NUMBER,
     verbs::ChangePassword::NUMBER,
     verbs::Lock::NUMBER,
     verbs::ReleaseStoreKey::NUMBER,
@@ -253,7 +249,7 @@ impl Audit {
             Ok(()) => Ok(()),
             Err(kind) => {
                 let refusal = unrecorded(kind);
-                let needed = NEEDED.contains(&act.verb);
+                let needed = opens || NEEDED.contains(&act.verb);
                 if !needed && due.outcome == 0 {
                     due.outcome = refusal.code as u16;
                 }
