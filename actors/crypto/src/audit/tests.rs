@@ -252,7 +252,7 @@ fn a_full_ring_forgets_the_oldest_and_nothing_else() {
         let mut changed = whole.clone();
         changed[HEADER + place * RECORD_LEN + 40] ^= 1;
         put(&file, &changed);
-        assert_eq!(look(&again).1.is_empty(), false, "place {place}");
+        assert!(!look(&again).1.is_empty(), "place {place}");
     }
 }
 
