@@ -1,6 +1,6 @@
 //! What people do: issuing, showing, holding, taking back.
 
-use integration_tests::home::Home;
+use integration_tests::{files, home::Home};
 use serde_json::{Value, json};
 
 use crate::people::{Person, template, verdict};
@@ -223,4 +223,34 @@ fn who_one_is_stays_and_is_no_secret() {
     assert_eq!(document["id"], shown["person"]);
     assert_eq!(document["verificationMethod"][0]["id"], document["assertionMethod"][0]);
     assert!(anna.says(["identity"]).contains(shown["device"].as_str().unwrap()));
+}
+
+/// It is kept as files are: sealed, exported, and erased for good.
+#[test]
+fn what_is_kept_is_sealed_exported_and_erased() {
+    let home = Home::new();
+    let anna = Person::new(&home, "anna");
+    let mut told = template("did:example:canary-subject");
+    told["credentialSubject"]["description"] = json!("canary-word-of-a-credential");
+    let issued = anna.issues(&told, &["--status"]);
+    let listed = home.run(["--json", "credential", "list"]).json();
+    let id = listed[0]["id"].as_str().unwrap().to_owned();
+    let canaries = ["canary-word-of-a-credential", "canary-subject", id.as_str(), anna.did().as_str()].map(str::to_owned);
+    for (path, bytes) in files::read_below(&home.data()) {
+        for canary in &canaries {
+            let found = bytes.windows(canary.len()).any(|window| window == canary.as_bytes());
+            assert!(!found, "{canary} lies in {}", path.display());
+        }
+    }
+    let export = home.path("export");
+    home.run(["export", export.to_str().unwrap()]).good();
+    let exported = std::fs::read_to_string(&export).unwrap();
+    assert!(exported.contains("canary-word-of-a-credential") && exported.contains(&format!("credentials/issued/{id}/")));
+    let folder = format!("credentials/issued/{id}");
+    let files = [format!("{folder}/credential.json"), format!("{folder}/about.json")];
+    home.run(["erase", "--yes", &files[0], &files[1]]).good();
+    assert_eq!(home.run(["--json", "credential", "list"]).json(), json!([]));
+    anna.call(["show", &id]).run().bad(3);
+    // Whoever has it goes on having it.
+    assert_eq!(anna.verdict(&issued, &["--without-status"])["verified"], true);
 }
