@@ -400,8 +400,8 @@ pub struct Reset {
 /// Arguments of `restart`.
 #[derive(Debug, Args)]
 pub struct Restart {
-    /// storage, crypto, llm, code, verifier, gate, or one process as `ps` lists it: agent/3 (the next question of its conversation starts
-    /// another)
+    /// storage, crypto, llm, code, verifier, gate, or one process as `ps` lists it: agent/3 (the next question of its
+    /// conversation starts another)
     pub role: String,
 }
 

@@ -71,7 +71,9 @@ pub(super) const FORBIDDEN: &[Act] = &[
     Act::quick("listen on a port", RULE, |ground| bind(may_make(ground), To::Here(0))),
     Act::once("listen without a port", CALL, |ground| listen(may_make(ground))),
     Act::once("listen anew on what it accepts on", CALL, |ground| listen_anew(listener(ground), may_make(ground))),
-    Act::once("connect what it accepts on", RULE, |ground| connect_listener(listener(ground), may_make(ground), To::Here(443))),
+    Act::once("connect what it accepts on", RULE, |ground| {
+        connect_listener(listener(ground), may_make(ground), To::Here(nobodys(ground)))
+    }),
     Act::once("give a socket an abstract name", CALL, |ground| bind(false, To::Unix(&ground.targets.own_name))),
     Act::once("put a filter before a socket", CALL, |ground| attach_filter(may_make(ground))),
     Act::once("share a port with others", CALL, |ground| set_option(may_make(ground), libc::SOL_SOCKET, libc::SO_REUSEPORT)),
