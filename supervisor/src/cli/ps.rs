@@ -6,7 +6,7 @@ use std::{
 };
 
 use ipc::{
-    Role,
+    Code, Role,
     endpoint::Options,
     id::ConversationId,
     messages::{
@@ -92,7 +92,13 @@ async fn wake(session: &Session, common: &Common) -> Outcome {
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|error| Failure::new(exit::OURS, format!("failed to get random bytes: {error}")))?;
     session.client.call(&Engage { conversation: ConversationId(id) }).await?;
-    session.client.call(&OpenGate { port: 0, ipv6: false }).await?;
+    match session.client.call(&OpenGate { port: 0, ipv6: false }).await {
+        // Then there are others to be shown.
+        Err(refusal) if refusal.code == Code::Busy => {}
+        opened => {
+            opened?;
+        }
+    }
     for role in [Role::Llm, Role::Code, Role::Verifier, Role::Courier, Role::Ui] {
         let options = Options { role: Some(role), ..Options::default() };
         session.client.call_with(&Echo { bytes: Vec::new() }, options).await?;
