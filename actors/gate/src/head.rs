@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn a_body_is_json_of_a_length_that_is_told() {
         let of = |method: &str, headers: &[(&str, &str)]| {
-            length(&head((method, "/x"), headers)).map_or_else(|problem| usize::from(problem.status.as_u16()), |length| length)
+            length(&head((method, "/x"), headers)).unwrap_or_else(|problem| usize::from(problem.status.as_u16()))
         };
         let json = ("content-type", "application/json; charset=utf-8");
         assert_eq!(of("POST", &[json, ("content-length", "7")]), 7);
