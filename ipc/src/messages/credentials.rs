@@ -3,9 +3,6 @@
 
 use bincode::{Decode, Encode};
 
-/// Most bytes of one text of what is to be signed.
-pub const MAX_TO_SIGN: usize = 512 * 1024;
-
 /// Sign this with the person's own key, in the person's own name. Refused if it is not canonical, names another key or another
 /// issuer, is a membership (for which there is a verb of its own), or the space is the public demo space.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]

@@ -112,8 +112,9 @@ pub enum Command {
     Skills(Skills),
     /// List, read and write files of volumes, and see and bring back what they were
     ///
-    /// A path begins with its volume: system/… (what ships, never written), user/…, team/ID/… or project/ID/…. A path that
-    /// begins otherwise, as in skills/plan/SKILL.md, is looked for in the project, then in user, then in the teams, then in system.
+    /// A path begins with its volume: system/… (what ships, never written), user/…, team/ID/…, project/ID/… or credentials/…
+    /// (what `lamos credential` keeps). A path that begins otherwise, as in skills/plan/SKILL.md, is looked for in the
+    /// project, then in user, then in the teams, then in system.
     ///
     /// With @NAME after its volume, as in user@draft/notes.md or team/red@next/x, a path is on a branch: what is written there
     /// changes nothing in the volume until the branch is merged.
