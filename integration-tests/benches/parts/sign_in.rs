@@ -73,7 +73,7 @@ pub fn measure() {
     let mut times: [Samples; 4] = Default::default();
     let mut work: [Samples; 4] = Default::default();
     on_wire(async {
-        let (there, mut nowhere) = (callers(&home), callers(&empty));
+        let (there, nowhere) = (callers(&home), callers(&empty));
         let (pid, mut pid_empty) = (serve.process("crypto").pid, serve_empty.process("crypto").pid);
         let pair = || (secret("ada"), secret("correct horse"));
         let (user, password) = pair();
@@ -85,8 +85,12 @@ pub fn measure() {
             // The right pair clears what the wrong ones added; the empty installation has none, and begins anew.
             if round % 3 == 2 {
                 empty.run(["restart", "crypto"]).good();
-                nowhere = callers(&empty);
-                pid_empty = serve_empty.process("crypto").pid;
+                let before = pid_empty;
+                while pid_empty == before {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    pid_empty =
+                        empty.processes().iter().find(|process| process.is("crypto")).map_or(before, |process| process.pid);
+                }
             }
             for step in 0..KINDS.len() {
                 let kind = (round + step) % KINDS.len();

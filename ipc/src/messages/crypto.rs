@@ -4,16 +4,7 @@
 use bincode::{Decode, Encode};
 
 use super::common::Done;
-pub use super::{
-    audit::*,
-    credentials::{CredentialSignature, SignCredential, ToSign},
-    entries::{
-        ChangePassword, DerivationCost, ForgetRemembered, Kit, MakeKit, Picture, Recover, Remember, Remembered, ShowCost,
-        ShowPicture, UnlockRemembered,
-    },
-    membership::*,
-    secrets::*,
-};
+pub use super::{audit::*, credentials::*, entries::*, membership::*, secrets::*};
 use crate::{role::Role, secret::Secret};
 
 crate::service! {
