@@ -185,10 +185,10 @@ policy! {
     Storage -> courier::Delete:                 8 * KIB,              4,     200,      60,  NONE;
     Courier -> crypto::ReleaseApiKey:           KIB,                 16,     200,       5,  NONE;
     Llm     -> crypto::ReleaseApiKey:           KIB,                 16,     100,       5,  NONE;
-    Gate    -> verifier::Check:                 MIB,                  4,     100,      30,  UNTRUSTED, fresh;
-    Gate    -> verifier::Compose:               MIB,                  4,     100,      30,  UNTRUSTED, fresh;
-    Gate    -> crypto::ShowIdentity:            KIB,                  4,     100,       5,  NONE;
-    Gate    -> crypto::SignCredential:          MIB,                  4,     100,      15,  NONE;
+    Gate    -> verifier::Check:                 MIB,                  4,     500,      30,  UNTRUSTED, fresh;
+    Gate    -> verifier::Compose:               MIB,                  4,     500,      30,  UNTRUSTED, fresh;
+    Gate    -> crypto::ShowIdentity:            KIB,                  4,     500,       5,  NONE;
+    Gate    -> crypto::SignCredential:          MIB,                  4,     200,      15,  NONE;
     Crypto  -> supervisor::Opened:              KIB,                  1,     100,      30,  NONE;
     Crypto  -> supervisor::Closed:              KIB,                  1,     100,      30,  NONE;
     Supervisor -> crypto::Lock:                 KIB,                  2,      10,      15,  NONE;
