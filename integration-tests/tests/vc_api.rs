@@ -16,6 +16,9 @@ const ISSUE: &str = "/credentials/issue";
 const VERIFY: &str = "/credentials/verify";
 const PRESENTED: &str = "/presentations/verify";
 
+/// What somebody does to a credential.
+type Change = fn(&mut Value);
+
 /// A gate of somebody who has a key.
 fn of_ada(home: &Home, words: &[&str]) -> HttpGate {
     HttpGate::of(home.command([&["--json", "vc-api"][..], words].concat()).signed_in("ada", PASSWORD))
@@ -80,7 +83,7 @@ fn what_is_issued_holds_and_what_was_changed_does_not() {
             // The command line comes to the same verdict, and so whatever else reads it.
             let file = home.file("credential.json", credential.to_string());
             home.run(["credential", "verify", file.to_str().unwrap()]).good();
-            let changed: [(&str, fn(&mut Value)); 7] = [
+            let changed: [(&str, Change); 7] = [
                 ("the subject", |it| it["credentialSubject"]["id"] = json!("did:example:somebody")),
                 ("a letter", |it| it["name"] = json!("A rowing license")),
                 ("the issuer", |it| it["issuer"] = json!("did:key:z6MktwupdmLXVVqTzCw4i46r4uGyosGXRnR3XjN4Zq7oMMsw")),
