@@ -9,7 +9,7 @@ use insta::assert_snapshot;
 use ipc::event::{Clock, EventHeader};
 use replica::{
     Conversation, Draft, File, Snapshot, Table,
-    body::{Body, Bundle, Content, FileBody, OnBranch},
+    body::{Body, Bundle, Content, FileBody, Granted, Grantee, OnBranch, RIGHTS, Right},
     branches::{Act as BranchAct, Branch, BranchBody, Seen},
     engine::Engine as _,
     state::{Act, Node, State, Value},
@@ -269,6 +269,9 @@ fn every_row_of_a_story() {
     two.append(&file(0x20, b"more bytes"));
     two.append(&Draft { entity: [1; 16], body: Body::Unknown(999), once: None });
     two.append(&Draft { entity: [0x50; 16], body: Body::Bundle(bundle), once: Some([0x51; 16]) });
+    // What was said about rights has no view either.
+    let right = Right::Access(Grantee::Peer([7; 32]), Granted::Entity([1; 16]), true);
+    two.append(&Draft { entity: RIGHTS, body: Body::Right(right), once: None });
     two.change(0x30, vec![on(&["chat"], Act::Set(Value::Reference([1; 16]))), on(&["seen"], Act::Increment(2))]);
     let fork = two.replica.snapshot().unwrap().fork_point().unwrap();
     let branch = BranchBody { name: "user@b".into(), generation: 1, act: BranchAct::Begin, fork, commit: None, counts: None };
