@@ -12,6 +12,9 @@ use replica::{
 
 use super::{Rights, State, admit::Admitted, admit::Roots, admit::admit, decide, said::KeptMember};
 
+/// A membership and the credentials it comes of, first link first.
+pub(super) type WithChain = (Admitted, Vec<Vec<u8>>);
+
 /// The rights of one peer.
 pub struct PeerGrants {
     rights: Rights,
@@ -22,7 +25,7 @@ enum Who {
     /// The window, by what the window's instance has shown last.
     Window,
     /// Somebody who showed a membership.
-    Member(Admitted),
+    Member(Box<Admitted>),
     /// Nobody who is known.
     Nobody,
 }
@@ -43,7 +46,7 @@ impl Rights {
     pub fn of_peer(&self, key: &[u8; 32], chain: &[Vec<u8>]) -> (PeerGrants, Result<(), Refused>) {
         let admitted = self.admit_peer(key, chain);
         let (who, why) = match admitted {
-            Ok(member) => (Who::Member(member), Ok(())),
+            Ok(member) => (Who::Member(Box::new(member)), Ok(())),
             Err(refused) => (Who::Nobody, Err(refused)),
         };
         (PeerGrants { rights: self.clone(), who }, why)
@@ -67,7 +70,7 @@ impl Rights {
     }
 
     /// A kept membership, checked as of when it was kept.
-    pub(super) fn kept(&self, kept: KeptMember) -> Result<Option<(Admitted, Vec<Vec<u8>>)>, ReplicaError> {
+    pub(super) fn kept(&self, kept: KeptMember) -> Result<Option<WithChain>, ReplicaError> {
         let snapshot = self.0.replica.snapshot()?;
         let Some(Body::Right(Right::Member(chain, _))) = snapshot.record(kept.position)?.map(|record| record.body) else {
             return Ok(None);
