@@ -96,6 +96,7 @@ pub(crate) async fn run(service: Service, events: Events) {
 }
 
 impl Service {
+    #[expect(clippy::too_many_arguments, reason = "each is a room of the archive, and all are made where it opens")]
     pub(crate) fn new(
         directory: PathBuf,
         replica: Replica,

@@ -2,13 +2,12 @@
 
 use bincode::{Decode, Encode};
 
-pub use super::{
-    audit::*, backup::*, branches::*, inspect::*, memory::*, references::*, rights::*, secrets::*, sync::*, volumes::*,
-};
+pub use super::{audit::*, backup::*, branches::*, inspect::*, memory::*};
 use super::{
     chat::{Attached, Author, Message, Usage},
     common::{Chunk, Done},
 };
+pub use super::{references::*, rights::*, secrets::*, sync::*, volumes::*};
 use crate::id::{AttachmentId, ConversationId, MessageId, TurnId, UploadId};
 
 crate::service! {
