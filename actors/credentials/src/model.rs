@@ -2,6 +2,8 @@
 //!
 //! Whether it is signed, and whether it counts now, is not asked here.
 
+use std::collections::BTreeSet;
+
 use oxrdf::NamedNodeRef;
 use serde_json::{Map, Value};
 
@@ -52,10 +54,15 @@ impl Model {
         let types = types(document, "VerifiableCredential")?;
         let id = id(document)?;
         let issuer = match document.get("issuer") {
-            Some(Value::Object(issuer)) => match self::id(issuer)? {
-                Some(id) => id,
-                None => return malformed("its issuer has no id"),
-            },
+            Some(Value::Object(issuer)) => {
+                for name in ["name", "description"] {
+                    worded(issuer, name).map_err(|refused| refused.at("its issuer"))?;
+                }
+                match self::id(issuer)? {
+                    Some(id) => id,
+                    None => return malformed("its issuer has no id"),
+                }
+            }
             Some(issuer) => address(issuer, "its issuer")?,
             None => return malformed("it has no issuer"),
         };
@@ -87,7 +94,7 @@ impl Model {
         objects(document, "refreshService", Some(&["type"]))?;
         objects(document, "termsOfUse", Some(&["type"]))?;
         objects(document, "evidence", Some(&["type"]))?;
-        objects(document, "relatedResource", Some(&["id"]))?;
+        related(document)?;
         for name in ["name", "description"] {
             worded(document, name)?;
         }
@@ -196,6 +203,21 @@ fn objects<'a>(members: &'a Map<String, Value>, name: &str, needed: Option<&[&st
         objects.push(object);
     }
     Ok(objects)
+}
+
+/// What it speaks of beside itself: each thing once, and bound by a digest, which is for who fetches it to compare.
+fn related(document: &Map<String, Value>) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for resource in objects(document, "relatedResource", Some(&["id"]))? {
+        if !seen.insert(id(resource)?) {
+            return malformed("two of its relatedResource have one id");
+        }
+        let digests = ["digestSRI", "digestMultibase"].map(|name| resource.get(name));
+        if digests.iter().all(Option::is_none) || digests.iter().flatten().any(|digest| !digest.is_string()) {
+            return malformed("a relatedResource has no digest");
+        }
+    }
+    Ok(())
 }
 
 /// The id of an object, if it has one.

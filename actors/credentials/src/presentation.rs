@@ -116,14 +116,13 @@ impl Verifier<'_> {
     ) -> Result<Presentation> {
         let document = json::read_object(text)?;
         model::presentation(&document)?;
+        // Without any it says who its holder is, and nothing else.
         let shown = match document.get("verifiableCredential") {
-            Some(Value::Array(shown)) => shown.as_slice(),
+            None => &[],
+            Some(Value::Array(shown)) if !shown.is_empty() => shown.as_slice(),
             Some(one @ Value::Object(_)) => std::slice::from_ref(one),
-            _ => &[],
+            Some(_) => return refuse(Kind::Malformed, "its verifiableCredential is not one or several credentials"),
         };
-        if shown.is_empty() {
-            return refuse(Kind::Malformed, "it shows no credential");
-        }
         if shown.len() > MAX_CREDENTIALS {
             return refuse(Kind::TooLarge, format!("it shows more than {MAX_CREDENTIALS} credentials"));
         }

@@ -77,6 +77,16 @@ fn what_the_data_model_asks_for_is_there() {
         ("/credentialStatus", json!("revoked")),
         ("/credentialSchema", json!({ "type": "JsonSchema" })),
         ("/evidence", json!({ "id": "urn:a" })),
+        ("/issuer", json!({ "id": "did:example:issuer", "name": { "@value": "a", "url": "b" } })),
+        ("/relatedResource", json!({ "id": "https://example.com/a" })),
+        ("/relatedResource", json!({ "id": "https://example.com/a", "digestMultibase": 1 })),
+        (
+            "/relatedResource",
+            json!([
+                { "id": "https://example.com/a", "digestMultibase": "uEi" },
+                { "id": "https://example.com/a", "digestSRI": "sha256-x" },
+            ]),
+        ),
         ("/name", json!(1)),
         ("/name", json!({ "@value": "a", "@type": "b" })),
     ] {

@@ -46,6 +46,22 @@ fn the_holder_shows_its_own() {
 }
 
 #[test]
+fn one_that_shows_nothing_says_who_the_holder_is() {
+    let holder = Key::new(5);
+    // With the member left away, as the data model lets it be.
+    let options = Options {
+        challenge: Some(question().challenge),
+        domain: Some(question().domain),
+        ..Options::new(Suite::Jcs, Purpose::Authentication, now())
+    };
+    let shown = shown(Suite::Jcs, &holder, &holder.did());
+    let nothing = without(&without(&shown, "/proof"), "/verifiableCredential");
+    let nothing = proofs::add(&nothing, &options, &holder, IN_PROCESS).unwrap();
+    let checked = check(&nothing).unwrap();
+    assert_eq!((checked.holder().did(), checked.credentials().len()), (holder.did(), 0));
+}
+
+#[test]
 fn an_answer_is_good_for_one_question_and_one_verifier() {
     let holder = Key::new(5);
     let shown = shown(Suite::Jcs, &holder, &holder.did());
