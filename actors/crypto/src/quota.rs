@@ -29,6 +29,9 @@ fn rate(verb: u16) -> Rate {
         verbs::SignEvents::NUMBER => (32_000, 64_000),
         verbs::KeyStatus::NUMBER => (2_000, 4_000),
         verbs::ReleaseApiKey::NUMBER => (300, 600),
+        verbs::ShowIdentity::NUMBER => (500, 1_000),
+        // The largest credential there is costs some 2,000 units: four of those at once, and small ones all the time.
+        verbs::SignCredential::NUMBER => (2_000, 8_192),
         verbs::Unlock::NUMBER | verbs::Deploy::NUMBER | verbs::UnlockAnew::NUMBER => (20, 200),
         verbs::AuditHead::NUMBER | verbs::ReadAudit::NUMBER => (20, 40),
         _ => (50, 200),
@@ -102,6 +105,15 @@ mod tests {
         for row in policy::TABLE.iter().filter(|row| row.destination == Role::Crypto && row.method < 0xff00) {
             let Rate { per_second, burst } = rate(row.method);
             assert!(u32::from(row.per_second) <= per_second.max(burst), "{row:?}");
+        }
+    }
+
+    /// What is let through by its length is not refused for it.
+    #[test]
+    fn the_longest_request_of_each_row_fits_its_bucket() {
+        for row in policy::TABLE.iter().filter(|row| row.destination == Role::Crypto && row.method < 0xff00) {
+            let longest = usize::try_from(row.max_body).unwrap_or(usize::MAX);
+            assert!(Quotas::default().admit(row.source, row.method, longest, Instant::now()).is_ok(), "{row:?}");
         }
     }
 
