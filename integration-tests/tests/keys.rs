@@ -334,7 +334,11 @@ fn a_flood_of_guesses_costs_little_and_makes_nothing() {
     on_wire(async {
         let client = Attached::to(&home).client;
         let mut tried = 0;
-        for guess in 0..guesses {
+        // At least as many as are free: on a quick machine the rows let few through in the moment all the others take.
+        for guess in 0.. {
+            if guess >= guesses && tried >= 3 {
+                break;
+            }
             let unlock = Unlock { user: secret("ada"), password: secret(&format!("guess {guess}")) };
             let refusal = client.call(&unlock).await.expect_err("no guess opens anything");
             match refusal.code {
@@ -345,7 +349,6 @@ fn a_flood_of_guesses_costs_little_and_makes_nothing() {
                 _ => panic!("{refusal}"),
             }
         }
-        assert!(tried >= 3, "the first ones are tried");
         assert!(tried < guesses / 10, "{tried} were tried");
     });
     let peak = resident();

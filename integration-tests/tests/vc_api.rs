@@ -221,7 +221,7 @@ fn nobody_signs_in_the_name_of_somebody_else() {
     let serve = Serve::start(&home);
     // The demo space checks, and signs nothing.
     let demo = HttpGate::start(&home, &[]);
-    assert!(demo.said().contains("issues nothing"), "{}", demo.said());
+    demo.says("issues nothing");
     let answer = issue(&demo, &template(), json!({}));
     assert_eq!(answer.status, 403, "{}", String::from_utf8_lossy(&answer.body));
     drop(demo);
