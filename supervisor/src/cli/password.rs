@@ -11,8 +11,8 @@ use serde_json::json;
 
 use super::{
     args::{Common, PasswordArgs},
-    backup_place::hex,
     entries::{Entries, secret},
+    member::did_of,
     session::Session,
     sign_in::{new_password, sign_in},
     words::{self, Failure, Outcome, tell},
@@ -46,9 +46,9 @@ pub async fn whoami(session: &Session, common: &Common) -> Outcome {
     };
     let Identity { person, device } = session.client.call(&ShowIdentity).await?;
     if common.json {
-        return Ok(words::json(&json!({ "words": words, "person": hex(&person), "device": hex(&device) }))?);
+        return Ok(words::json(&json!({ "words": words, "person": did_of(&person), "device": did_of(&device) }))?);
     }
     let words = words.unwrap_or_else(|| "known when the password was entered".to_owned());
-    let rows = [("words of your space", words), ("person's key", hex(&person)), ("this device's", hex(&device))];
+    let rows = [("words of your space", words), ("known to others as", did_of(&person)), ("this device", did_of(&device))];
     Ok(words::answer(&words::table(&rows.map(|(name, value)| vec![name.to_owned(), value])))?)
 }
