@@ -3,18 +3,41 @@
 use ipc::{Role, policy::TABLE};
 
 const LIST: &[(Role, &[&str])] = &[
-    (Role::Supervisor, &["NoteForbidden"]),
+    (Role::Supervisor, &["Lock", "NoteForbidden"]),
     (
         Role::Cli,
-        &["Unlock", "Deploy", "UnlockAnew", "Lock", "KeyStatus", "ShowIdentity", "Lend", "ReadAudit", "KeepKey", "LendKept"],
+        &[
+            "Unlock",
+            "Deploy",
+            "UnlockAnew",
+            "ChangePassword",
+            "MakeKit",
+            "Recover",
+            "Remember",
+            "UnlockRemembered",
+            "ForgetRemembered",
+            "ShowPicture",
+            "ShowCost",
+            "Lock",
+            "KeyStatus",
+            "ShowIdentity",
+            "SignCredential",
+            "Lend",
+            "ReadAudit",
+            "KeepKey",
+            "LendKept",
+            "IssueMembership",
+        ],
     ),
-    (Role::Ui, &["Unlock", "Deploy", "Lock", "KeyStatus", "ShowIdentity", "ReadAudit", "ReleaseCacheKey"]),
+    (Role::Ui, &["Unlock", "Deploy", "Lock", "KeyStatus", "ShowIdentity", "ReadAudit", "ReleaseCacheKey", "IssueMembership"]),
     (Role::Storage, &["ReleaseStoreKey", "SignEvents", "AuditHead"]),
     (Role::Crypto, &[]),
     (Role::Llm, &["ReleaseApiKey"]),
     (Role::Agent, &[]),
     (Role::Code, &[]),
     (Role::Courier, &["ReleaseApiKey"]),
+    (Role::Verifier, &[]),
+    (Role::Gate, &["ShowIdentity", "SignCredential"]),
 ];
 
 /// Beyond what every process answers, by which the way to it is checked and measured.
