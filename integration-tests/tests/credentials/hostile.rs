@@ -116,7 +116,7 @@ fn what_readers_disagree_about_is_refused_with_its_reason() {
         (
             "a presentation of nothing",
             json!({ "@context": ["https://www.w3.org/ns/credentials/v2"], "type": "VerifiablePresentation" }).to_string().into(),
-            "malformed",
+            "no-proof",
         ),
     ];
     for (what, text, code) in rows {
