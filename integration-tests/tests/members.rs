@@ -28,6 +28,9 @@ fn own<'a>(home: &Home, words: impl IntoIterator<Item = &'a str>) -> Outcome {
     home.command(words).signed_in("ada", "countess of lovelace\ncountess of lovelace\n").run()
 }
 
+/// How long anything is waited for before the test gives up.
+const GIVE_UP: Duration = Duration::from_secs(60);
+
 /// Another person's key, whose secret half nobody has.
 const FRIEND: &str = "did:key:z6MktwupdmLXVVqTzCw4i46r4uGyosGXRnR3XjN4Zq7oMMsw";
 
@@ -46,7 +49,14 @@ fn the_window_is_let_in_by_itself_and_again_by_a_new_archive() {
     });
     // A new archive has not seen it, and a new window has nothing to show yet: nobody does anything about it.
     for (number, role) in (1..).zip(["storage", "ui", "storage"]) {
-        serve.process(role).signal(libc::SIGKILL);
+        let killed = serve.process(role);
+        killed.signal(libc::SIGKILL);
+        // A question that reaches it while it dies would be told so.
+        let since = Instant::now();
+        while !serve.of_role(role).iter().any(|one| one["pid"] != killed.pid && one["state"] == "ready") {
+            assert!(since.elapsed() < GIVE_UP, "no other {role} comes up: {:#}", serve.status());
+            thread::sleep(Duration::from_millis(20));
+        }
         home.run(["ask", "chance that 3d6 is at least 15"]).good();
         on_wire(async {
             let attached = Attached::to(&home);
