@@ -162,7 +162,10 @@ fn header(store: &StoreKey, sequence: u64) -> Vec<u8> {
 /// Asks the key process and waits for its answer.
 fn ask<M: Method>(data: &mut Peer, asked: &mut u64, request: &M) -> M::Answer {
     *asked += 1;
-    let header = call(Kind::Call, (Role::Crypto, Instance(1)), M::NUMBER, *asked);
+    let mut header = call(Kind::Call, (Role::Crypto, Instance(0)), M::NUMBER, *asked);
+    if M::SENSITIVE {
+        header.flags = Flags::SENSITIVE;
+    }
     data.send(&with(header, &codec::encode(request).expect("a request")));
     loop {
         let frame = data.next_until(Instant::now() + GIVE_UP).expect("an answer");
