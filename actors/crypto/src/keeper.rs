@@ -1,5 +1,5 @@
-//! The one owner of all keys; [`changes`] has what changes how a space opens. It does one thing after another and never waits; what takes long is done elsewhere and
-//! comes here with its result.
+//! The one owner of all keys. It does one thing after another and never waits; what takes long is done elsewhere and comes
+//! here with its result. [`changes`] has what changes how a space opens, [`recorded`] the audit log and the kept keys.
 
 mod changes;
 mod recorded;

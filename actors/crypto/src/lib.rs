@@ -1,9 +1,10 @@
 //! The key process: every key lives here, and nothing else does.
 //!
-//! It holds the master key of the open space, the signing key of this device and the provider keys that were lent for a
-//! call. It answers the verbs of [`ipc::messages::crypto`] and has no other way to be asked. It opens no file (the
-//! file of wrapped keys and the audit log are handed to it), makes no socket, starts no program and parses nothing a stranger wrote, except the
-//! fixed bytes of event headers.
+//! It holds the master key of the open space, the signing keys of this device and of its person, and the provider keys that
+//! were lent for a call. It answers the verbs of [`ipc::messages::crypto`] and has no other way to be asked. It opens no file
+//! (the file of wrapped keys and that of the audit log are handed to it), makes no socket and starts no program. Of what others
+//! wrote it reads the fixed bytes of event headers, and the texts of credentials the person has asked to have signed: canonical,
+//! at most 512 KiB, checked by `credentials::to_sign` before anything is signed.
 //!
 //! **Architecture Invariant:** no verb signs bytes as they are, none gives out a master, wrapping or signing key, and
 //! nothing about a user is written, logged or answered before his pair has opened a space. A crash means locked.

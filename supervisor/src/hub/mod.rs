@@ -16,7 +16,7 @@
 //!
 //! Crypto waits for the supervisor (`Opened`) while the supervisor waits for storage to be ready and storage waits for
 //! crypto (`ReleaseStoreKey`): so the key process answers that one verb while it waits. What the supervisor asks of
-//! storage (`BindAgent`) it does not wait for: the answer is an event like any other.
+//! storage (`BindAgent`) and of crypto (`Lock`, `NoteForbidden`) it does not wait for: the answer is an event like any other.
 //!
 //! # How much is held
 //!
